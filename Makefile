@@ -1,0 +1,126 @@
+# rm-xdp.  `make demo` and `make check` are all a newcomer needs; V=1 shows the commands.
+
+# Pipeline order: read by people and by tools/lint-layers.
+STAGES := base source decode steer flow tcp stream scan parse event sink
+
+comma := ,
+O    := .out$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+SRC  := $(wildcard user/*.c) $(foreach s,$(STAGES),$(wildcard user/$s/*.c))
+RE   := $(foreach s,$(STAGES),$(wildcard user/$s/*.re))
+TEST := $(wildcard tests/test_*.c) $(wildcard tests/main.c tests/guard.c tests/packets.c)
+FUZZ := $(wildcard tests/fuzz_*.c)
+HEAD := $(wildcard user/*.h user/*/*.h bpf/*.h tests/*.h)
+GEN  := $(RE:%.re=$O/%.re.o)
+OBJ  := $(SRC:%.c=$O/%.o) $(GEN)
+LIB  := $(filter-out $O/user/main.o,$(OBJ))
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla \
+	-Wconversion -Wno-sign-conversion -Wimplicit-fallthrough $(if $(CI),-Werror)
+CPPFLAGS += -D_GNU_SOURCE -I.
+ARCH := $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v2)
+CFLAGS ?= -O2 -g $(ARCH)
+STD  := -std=gnu11 -fno-common $(WARN)
+SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+LIBS := -lpcap -ljson-c -lisal -lzstd -lcrypto -lpthread
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+Q    := $(if $(V),,@)
+say   = @printf '  %-5s %s\n' $1 $(patsubst $O/%,%,$@) && mkdir -p $(@D)
+CCX   = $Q$(CC) $(STD) $(CPPFLAGS) $(CFLAGS) $(SANF)
+
+all: $O/rm-xdp $O/rm-xdp.1
+
+$O/rm-xdp: $(OBJ)
+	$(call say,LD)
+	$(CCX) $^ -o $@ $(LDFLAGS) $(LIBS)
+$O/rm-xdp.1: $O/rm-xdp
+	$(call say,MAN)
+	$Q$< --man > $@
+$O/unit: $(TEST:%.c=$O/%.o) $(LIB)
+	$(call say,LD)
+	$(CCX) $^ -o $@ $(LDFLAGS) $(LIBS) -lcunit
+$O/mkpcap: $O/tools/mkpcap.o
+	$(call say,LD)
+	$(CCX) $^ -o $@ $(LDFLAGS)
+$O/golden: $O/tests/golden.o
+	$(call say,LD)
+	$(CCX) $^ -o $@ $(LDFLAGS) -ljson-c -lcrypto
+$O/perf/gen: $O/perf/gen.o
+	$(call say,LD)
+	$(CCX) $^ -o $@ $(LDFLAGS) -lm
+$O/%.o: %.c
+	$(call say,CC)
+	$(CCX) -MMD -MP -c $< -o $@
+$O/user/main.o: CPPFLAGS += -DRM_XDP_VERSION='"$(VERSION)"'
+$O/%.re.o: $O/%.re.c
+	$(call say,CC)
+	$(CCX) -MMD -MP -c $< -o $@
+$O/%.re.c: %.re
+	$(call say,RE2C)
+	$Qre2c -W -Wno-sentinel-in-midrule --no-debug-info -o $@ $<
+
+# ---- what people type ----
+DEMO  := tests/captures/demo.pcap
+CORPUS ?= ../shared/corpus
+# Categories of the corpus judge, and kinds of records, that exist so far, and that do not yet.
+GRADE := run,packets,flows,streams,client,workers
+LATER := http dns tls ssh websocket fileinfo quic
+SUB   := $(MAKE) --no-print-directory
+
+demo:
+	$Qtools/deps build
+	$Q$(SUB) all
+	$O/rm-xdp $(DEMO)
+
+# Unit tests, then golden captures at 1, 2 and 4 workers.
+check:
+	$Qtools/deps check
+	$Q$(SUB) all run-check
+run-check: $O/rm-xdp $O/unit $O/golden $O/mkpcap
+	$Q$O/unit
+	$QLATER="$(LATER)" $O/golden $O/rm-xdp $O/mkpcap tests/golden tests/captures
+
+run-unit: $O/unit
+	$Q$<
+
+# Only where the corpus lies beside the checkout.
+grade: $O/rm-xdp
+	$Q[ ! -f $(CORPUS)/grade.py ] || tools/grade $O/rm-xdp $(CORPUS)/grade.py $(GRADE)
+
+lint:
+	$Qtools/deps lint
+	$Q$(SUB) run-lint
+CSRC := $(SRC) $(TEST) $(FUZZ) tests/golden.c tools/mkpcap.c perf/gen.c
+run-lint: $(RE:%.re=$O/%.re.c)
+	$Qtools/lint-layers $(STAGES)
+	$Qclang-format --dry-run -Werror $(CSRC) $(HEAD)
+	$Qprintf '%s\n' $(SRC) $(TEST) tests/golden.c tools/mkpcap.c | \
+		xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$$@" -- $(STD) $(CPPFLAGS) 2>/dev/null' tidy
+
+# FUZZ_SECONDS each, one after the other.
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+fuzz:
+	$Qtools/deps fuzz
+	$Q$(SUB) run-fuzz
+run-fuzz: $(FUZZ:tests/fuzz_%.c=$O/fuzz/%)
+	$Qfor f in $^; do n=$${f##*/}; mkdir -p $O/corpus/$$n; echo "== $$n"; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 $O/corpus/$$n \
+			$$(ls -d tests/seeds/$$n 2>/dev/null) || exit 1; done
+$O/fuzz/%: tests/fuzz_%.c $(filter-out user/main.c,$(SRC)) $(RE:%.re=$O/%.re.c)
+	$(call say,FUZZ)
+	$Qclang -std=gnu11 $(CPPFLAGS) $(FUZZ_FLAGS) $^ -o $@ $(LIBS)
+
+# SCALE=0.02 for a quick run; BENCH_DIR for captures of some GB.
+SCALE ?= 1
+bench:
+	$Qtools/deps bench
+	$Q$(SUB) $O/rm-xdp $O/perf/gen
+	$Qperf/bench --bin $O/rm-xdp --gen $O/perf/gen --scale $(SCALE) \
+		$(if $(BENCH_DIR),--dir $(BENCH_DIR)) $(BENCH_ARGS)
+
+clean:
+	rm -rf .out .out-*
+.PHONY: all demo check run-check run-unit grade lint run-lint fuzz run-fuzz bench clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+-include $(OBJ:.o=.d) $(TEST:%.c=$O/%.d) $O/tools/mkpcap.d $O/tests/golden.d $O/perf/gen.d

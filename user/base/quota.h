@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quota — one cap for the whole run, shared by threads that each hold a lease of it.
+ *
+ * Threads: `left` is shared; a lease belongs to one thread.  A lease takes units from the quota
+ *          in steps, so the atomic is touched rarely.  What a thread has leased but not used
+ *          stays with it: the sum never exceeds the cap.
+ */
+#ifndef USER_BASE_QUOTA_H
+#define USER_BASE_QUOTA_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct quota {
+	_Atomic uint64_t left;
+};
+
+struct lease {
+	struct quota *from;
+	uint64_t held, step;
+};
+
+/* Charges n units; false where the cap refuses them. */
+static inline bool lease_charge(struct lease *l, uint64_t n)
+{
+	while (l->held < n) {
+		uint64_t left = atomic_load_explicit(&l->from->left, memory_order_relaxed);
+		uint64_t want = n - l->held > l->step ? n - l->held : l->step;
+		uint64_t take = left < want ? left : want;
+
+		if (take == 0)
+			return false;
+		if (atomic_compare_exchange_weak_explicit(&l->from->left, &left, left - take,
+							  memory_order_relaxed,
+							  memory_order_relaxed))
+			l->held += take;
+	}
+	l->held -= n;
+	return true;
+}
+
+/* Gives n units back: to this thread's lease, and what it has too much of to the quota. */
+static inline void lease_return(struct lease *l, uint64_t n)
+{
+	l->held += n;
+	if (l->held > 4 * l->step) {
+		atomic_fetch_add_explicit(&l->from->left, l->held - l->step, memory_order_relaxed);
+		l->held = l->step;
+	}
+}
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* conf — the option table, and what follows from it.  See conf.h. */
+#include "user/conf.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/base/clock.h"
+#include "user/base/opt.h"
+
+#define AT(member) offsetof(struct conf, member)
+
+_Static_assert(sizeof(struct string_list) == sizeof(struct opt_list), "the same list");
+
+#define TEXT(name, letter, arg, member, preset, help)                       \
+	{                                                                   \
+		OPT_TEXT, name, letter, arg, AT(member), 0, 0, preset, help \
+	}
+#define NUMBER(name, arg, member, min, max, preset, help)                    \
+	{                                                                    \
+		OPT_NUMBER, name, 0, arg, AT(member), min, max, preset, help \
+	}
+#define FLAG(name, letter, member, help)                                   \
+	{                                                                  \
+		OPT_FLAG, name, letter, NULL, AT(member), 0, 0, NULL, help \
+	}
+#define CHOICE(name, letter, choices, member, preset, help)                       \
+	{                                                                         \
+		OPT_CHOICE, name, letter, choices, AT(member), 0, 0, preset, help \
+	}
+#define HEADING(name)                                           \
+	{                                                       \
+		OPT_HEADING, name, 0, NULL, 0, 0, 0, NULL, NULL \
+	}
+
+#define GIGA (1ULL << 30)
+
+static const struct opt_row rows[] = {
+	HEADING("Input"),
+	{OPT_LIST, "pcap", 'p', "FILE", AT(pcap), 0, 0, NULL,
+	 "Replay a capture: a file (pcap or pcapng, plain, gzip or zstd), a folder, or - for "
+	 "standard input. May be given several times; plain arguments mean the same. Files whose "
+	 "times overlap are merged packet by packet."},
+	TEXT("capture-filter", 0, "EXPR", filter, NULL,
+	     "Analyse only packets that match this tcpdump expression."),
+	TEXT("bpf", 0, "EXPR", filter, NULL, "The same as --capture-filter."),
+	NUMBER("max-packets", "N", max_packets, 0, UINT64_MAX, "0",
+	       "Stop after this many packets; 0 reads all."),
+	NUMBER("max-seconds", "N", max_seconds, 0, 1ULL << 32, "0",
+	       "Stop after this many seconds of work; 0 has no limit."),
+	HEADING("Output"),
+	TEXT("output", 'o', "FILE", output, NULL,
+	     "Write records as JSON lines (- for standard output). Without it a summary is shown."),
+	FLAG("output-append", 0, append,
+	     "Append to the file instead of replacing it; an incomplete last line is removed."),
+	CHOICE("mode", 'm', "analyze|dump", mode, "analyze",
+	       "dump writes each frame as a record and analyses nothing."),
+	FLAG("stream-events", 0, stream_events,
+	     "Write stream_open and stream_update records too, not only flow."),
+	NUMBER("stream-update-packets", "N", update_packets, 0, UINT64_MAX, "64",
+	       "A stream_update after this many packets; 0 = off."),
+	NUMBER("stream-update-bytes", "N", update_bytes, 0, UINT64_MAX, "65536",
+	       "A stream_update after this many delivered bytes; 0 = off."),
+	NUMBER("stream-preview-bytes", "N", preview_bytes, 0, 8192, "256",
+	       "First bytes of each direction shown in stream records."),
+	FLAG("flow-previews", 0, flow_previews, "Previews in flow records as well."),
+	TEXT("stream-hash", 0, "sha256", stream_hash, NULL,
+	     "Add a hash of the delivered bytes of each direction to flow records."),
+	FLAG("http-headers", 0, http_headers, "Headers in http records."),
+	TEXT("file-hash", 0, "sha256", file_hash, NULL, "Hashes in fileinfo records."),
+	TEXT("stats-output", 0, "FILE", stats_output, NULL,
+	     "Write the closing stats record to this file too."),
+	NUMBER("stats-interval", "S", stats_interval, 0, 86400, "0",
+	       "Seconds between stats records in live capture; a replay writes one, at its end."),
+	FLAG("no-progress", 0, no_progress, "No progress line on the terminal."),
+	HEADING("Workers"),
+	TEXT("workers", 'w', "N|adaptive", workers_text, "0",
+	     "Worker threads; 0 or adaptive: one per core. The records are the same for any "
+	     "number."),
+	NUMBER("batch-size", "N", batch, 1, 4096, "64",
+	       "Packets a worker handles at a time, at most 64: more do not help."),
+	NUMBER("worker-queue-depth", "N", worker_queue, 1, 1 << 20, "4096",
+	       "Packets that may wait per worker, counted in whole blocks of 256 KiB."),
+	NUMBER("event-queue-depth", "N", event_queue, 1, 1 << 20, "4096",
+	       "Records that may wait per worker for the writer, counted in whole buffers."),
+	HEADING("Analysis"),
+	NUMBER("max-flows", "N", max_flows, 1, 1ULL << 28, "1000000",
+	       "Live flows, over all workers. Beyond it half-open connections are given up first, "
+	       "then the least recently used flow."),
+	NUMBER("flow-idle-timeout-ms", "MS", idle_timeout_ms, 0, 1ULL << 40, "0",
+	       "Idle timeout of established TCP and of UDP; 0 keeps 600 s (SSH 1800 s) and 60 s."),
+	TEXT("flow-key", 0, "LIST", flow_key_text, NULL,
+	     "What tells flows apart beside the 5-tuple: any of vlan,tunnel,iface."),
+	CHOICE("overlap-policy", 0, "first|last|bsd|linux|windows", policy, "first",
+	       "Whose bytes stay where copies of the same TCP bytes differ and none was delivered "
+	       "yet."),
+	CHOICE("checksum-validation", 0, "count|drop|off", checksum, "count",
+	       "What to do about bad checksums (captures on the sending host have them)."),
+	NUMBER("max-tcp-buffered-bytes", "N", tcp_buffered_total, 1 << 20, 64 * GIGA, "256M",
+	       "Memory for segments that wait behind a hole, over all workers."),
+	NUMBER("max-tcp-buffered-bytes-per-flow", "N", tcp_buffered_flow, 4096, 4 * GIGA, "8M",
+	       "The same for one connection: a loss on a fast long path needs this much."),
+	NUMBER("max-tcp-out-of-order-segments-per-direction", "N", tcp_segments, 2, 1 << 20, "4096",
+	       "Waiting pieces of up to 2 KiB per direction."),
+	NUMBER("tcp-hole-timeout-ms", "MS", tcp_hole_ms, 0, 1ULL << 32, "60000",
+	       "Packet time a hole is waited for: longer than any retransmission timer in use."),
+	NUMBER("max-layers", "N", max_layers, 4, 255, "32", "Nested headers decoded in a frame."),
+	NUMBER("max-fragments", "N", max_fragments, 64, 1 << 20, "16384",
+	       "IP fragments waiting for their datagram (2 KiB each)."),
+	NUMBER("max-stream-extent-bytes", "N", max_extent_bytes, 1 << 16, 64 * GIGA, "512M",
+	       "Memory to remember where delivered bytes lie in the capture."),
+	NUMBER("hash-seed", "N", seed, 0, UINT64_MAX, "0",
+	       "Seed of the flow hash; 0 takes a random one."),
+	HEADING("General"),
+	TEXT("config", 0, "FILE", config, NULL,
+	     "Read options from a JSON object of long option names; the command line wins."),
+	FLAG("help", 'h', help, "Show this."),
+	FLAG("man", 0, man, "Write the manual page to standard output."),
+	FLAG("version", 'V', version, "Show the version."),
+};
+
+static const struct opt_table table = {
+	.row = rows,
+	.n = sizeof(rows) / sizeof(rows[0]),
+	.program = "rm-xdp",
+	.purpose = "network sensor: every connection of a capture, reassembled",
+	.usage = "rm-xdp [OPTIONS] --pcap FILE...",
+};
+
+static int wrong(const char *what, const char *value)
+{
+	fprintf(stderr, "rm-xdp: %s %s\nTry 'rm-xdp --help'.\n", what, value);
+	return 2;
+}
+
+static int read_workers(struct conf *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	char *end;
+	unsigned long n;
+
+	if (strcmp(c->workers_text, "adaptive") == 0) {
+		c->workers = cores > 0 ? (uint32_t)cores : 1;
+		return 0;
+	}
+	n = strtoul(c->workers_text, &end, 10);
+	if (*end || end == c->workers_text || n > 64)
+		return wrong("--workers takes a number up to 64 or adaptive, not", c->workers_text);
+	c->workers = n ? (uint32_t)n : cores > 0 ? (uint32_t)(cores < 64 ? cores : 64) : 1;
+	return 0;
+}
+
+static int read_flow_key(struct conf *c)
+{
+	static const struct {
+		const char *name;
+		enum key_part part;
+	} parts[] = {{"vlan", KEY_VLAN}, {"tunnel", KEY_TUNNEL}, {"iface", KEY_IFACE}};
+
+	for (const char *p = c->flow_key_text; p && *p;) {
+		size_t n = strcspn(p, ","), i;
+
+		for (i = 0; i < 3; i++)
+			if (strlen(parts[i].name) == n && memcmp(parts[i].name, p, n) == 0)
+				break;
+		if (i == 3)
+			return wrong("--flow-key takes vlan, tunnel and iface, not", p);
+		c->flow_key |= parts[i].part;
+		p += n + (p[n] == ',');
+	}
+	return 0;
+}
+
+static int read_hash(const char *option, const char *value)
+{
+	return value && strcmp(value, "sha256") != 0 ? wrong(option, value) : 0;
+}
+
+int conf_read(struct conf *c, int argc, char **argv)
+{
+	bool given[sizeof(rows) / sizeof(rows[0])] = {false};
+	char *settings = (char *)c;
+	int rc;
+
+	*c = (struct conf){0};
+	rc = opt_defaults(&table, settings);
+	if (rc == 0)
+		rc = opt_args(&table, settings, given, AT(pcap), argc, argv);
+	if (rc == 0 && c->config)
+		rc = opt_config(&table, settings, given, c->config, &c->config_json);
+	if (rc == 0)
+		rc = read_workers(c);
+	if (rc == 0)
+		rc = read_flow_key(c);
+	if (rc == 0)
+		rc = read_hash("--stream-hash knows sha256, not", c->stream_hash);
+	if (rc == 0)
+		rc = read_hash("--file-hash knows sha256, not", c->file_hash);
+	c->sha256 = c->stream_hash;
+	if (c->batch > 64)
+		c->batch = 64;
+	if (rc == 0 && !c->help && !c->version && !c->man && c->pcap.n == 0)
+		rc = wrong("nothing to do: give a capture with", "--pcap FILE");
+	return rc;
+}
+
+void conf_free(struct conf *c)
+{
+	opt_free(&table, (const char *)c);
+	json_object_put(c->config_json);
+}
+
+void conf_help(void)
+{
+	opt_help(&table);
+}
+
+void conf_man(void)
+{
+	opt_man(&table);
+}
+
+struct decode_conf conf_decode(const struct conf *c)
+{
+	return (struct decode_conf){.checksum = (enum checksum_mode)c->checksum,
+				    .max_layers = (uint32_t)c->max_layers};
+}
+
+struct flow_conf conf_flow(const struct conf *c, uint32_t slots)
+{
+	static const uint32_t seconds[FLOW_CLASS_COUNT] = {
+#define CLASS_SECONDS(name, s) s,
+		FLOW_CLASSES(CLASS_SECONDS)
+#undef CLASS_SECONDS
+	};
+	struct flow_conf f = {.slots = slots, .use_domain = c->flow_key != 0};
+
+	for (int i = 0; i < FLOW_CLASS_COUNT; i++)
+		f.timeout_ns[i] = seconds[i] * NS_PER_S;
+	if (c->idle_timeout_ms) {
+		f.timeout_ns[FLOW_TCP_ESTABLISHED] = c->idle_timeout_ms * 1000000;
+		f.timeout_ns[FLOW_TCP_SSH] = c->idle_timeout_ms * 1000000;
+		f.timeout_ns[FLOW_UDP] = c->idle_timeout_ms * 1000000;
+	}
+	return f;
+}
+
+struct tcp_conf conf_tcp(const struct conf *c)
+{
+	uint64_t pieces = c->tcp_buffered_total / sizeof(struct piece) / c->workers;
+
+	return (struct tcp_conf){
+		.policy = (enum overlap_policy)c->policy,
+		.max_pieces = (uint32_t)pieces,
+		.max_flow_bytes =
+			(uint32_t)(c->tcp_buffered_flow < UINT32_MAX ? c->tcp_buffered_flow
+								     : UINT32_MAX),
+		.max_segments = (uint32_t)c->tcp_segments,
+		.hole_ns = c->tcp_hole_ms * 1000000,
+		.reuse_idle_ns = 60 * NS_PER_S,
+	};
+}

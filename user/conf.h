@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf — every setting of a run: defaults with their reasons, checked once, then read-only.
+ */
+#ifndef USER_CONF_H
+#define USER_CONF_H
+
+#include "user/decode/decode.h"
+#include "user/flow/flow.h"
+#include "user/tcp/tcp.h"
+
+enum run_mode { MODE_ANALYZE, MODE_DUMP };
+enum key_part { KEY_VLAN = 1, KEY_TUNNEL = 2, KEY_IFACE = 4 };
+
+struct string_list {
+	const char **at;
+	size_t n;
+};
+
+struct conf {
+	/* input */
+	struct string_list pcap;
+	const char *filter;
+	uint64_t max_packets, max_seconds;
+	/* output */
+	const char *output, *stats_output;
+	bool append, stream_events, flow_previews, no_progress, http_headers;
+	uint64_t mode; /* enum run_mode */
+	uint64_t preview_bytes, update_packets, update_bytes;
+	bool sha256;
+	uint64_t stats_interval;
+	/* workers */
+	const char *workers_text;
+	uint32_t workers;
+	uint64_t batch, worker_queue, event_queue;
+	/* analysis */
+	uint64_t max_flows, idle_timeout_ms;
+	uint64_t tcp_buffered_total, tcp_buffered_flow, tcp_segments, tcp_hole_ms;
+	uint64_t max_layers, max_fragments, max_extent_bytes;
+	uint64_t policy, checksum; /* enum overlap_policy, enum checksum_mode */
+	const char *flow_key_text;
+	uint32_t flow_key; /* bits of enum key_part */
+	uint64_t seed;
+	/* accepted for what is to come */
+	const char *stream_hash, *file_hash;
+	const char *config;
+	struct json_object *config_json; /* texts from --config lie in it */
+	bool help, version, man;
+};
+
+struct conf_limits {
+	uint32_t slots; /* flows per worker */
+};
+
+/* Reads the command line (and --config) into c.  0, or 2 after a message on stderr. */
+int conf_read(struct conf *c, int argc, char **argv);
+void conf_free(struct conf *c);
+
+void conf_help(void);
+void conf_man(void);
+
+struct decode_conf conf_decode(const struct conf *c);
+struct flow_conf conf_flow(const struct conf *c, uint32_t slots);
+struct tcp_conf conf_tcp(const struct conf *c);
+
+#endif

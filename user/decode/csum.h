@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * csum — the Internet checksum (RFC 1071): sums of words in host order, folded at the end.
+ * The byte order does not matter as long as everything is summed in the same one.
+ */
+#ifndef USER_DECODE_CSUM_H
+#define USER_DECODE_CSUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Long runs, vectorised; n is a multiple of 4, less than 16 GiB. */
+uint64_t csum_bulk(const uint8_t *p, size_t n);
+
+static inline uint64_t csum_add(uint64_t sum, const uint8_t *p, size_t n)
+{
+	uint64_t word, carry = 0;
+
+	if (n >= 256) {
+		size_t bulk = n & ~(size_t)31;
+
+		carry += __builtin_add_overflow(sum, csum_bulk(p, bulk), &sum);
+		p += bulk;
+		n -= bulk;
+	}
+	for (; n >= 8; p += 8, n -= 8) {
+		memcpy(&word, p, sizeof(word));
+		carry += __builtin_add_overflow(sum, word, &sum);
+	}
+	if (n) {
+		word = 0;
+		memcpy(&word, p, n);
+		carry += __builtin_add_overflow(sum, word, &sum);
+	}
+	/* 2^64 is 1 modulo 0xffff, like every power of 2^16: carries come back at the low end. */
+	if (__builtin_add_overflow(sum, carry, &sum))
+		sum++;
+	return sum;
+}
+
+/* 0xffff: the sum over data and its checksum is right. */
+static inline uint16_t csum_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* flow — see flow.h.  Buckets hold {32-bit tag, 32-bit slot}; the tag's low bits are the place,
+ * so deletion by back-shift needs no record. */
+#include "user/flow/flow.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define EMPTY     UINT64_MAX
+#define AGE_SHIFT 33 /* 8.6 s: a move touches two cold neighbours, and no timeout is below 30 s */
+
+int flow_open(struct flow_table *t, const struct flow_conf *conf, struct quota *quota)
+{
+	uint64_t buckets = 64;
+	int err;
+
+	*t = (struct flow_table){.conf = *conf, .free = FLOW_NONE};
+	t->lease = (struct lease){.from = quota, .step = 64};
+	while (buckets < 2ULL * conf->slots)
+		buckets *= 2;
+	t->mask = (uint32_t)(buckets - 1);
+	err = slots_open(&t->flows, sizeof(struct flow), conf->slots);
+	if (err == 0)
+		err = slots_open(&t->buckets, sizeof(uint64_t), buckets);
+	if (err == 0 && conf->use_domain)
+		err = slots_open(&t->domains, sizeof(uint64_t), conf->slots);
+	if (err < 0) {
+		flow_close(t);
+		return err;
+	}
+	t->flow = (struct flow *)t->flows.base;
+	t->bucket = (uint64_t *)t->buckets.base;
+	t->domain = (uint64_t *)t->domains.base;
+	slots_populate(&t->buckets, buckets * sizeof(uint64_t));
+	memset(t->bucket, 0xff, buckets * sizeof(uint64_t));
+	for (int i = 0; i < FLOW_CLASS_COUNT; i++)
+		t->age[i].oldest = t->age[i].newest = FLOW_NONE;
+	return 0;
+}
+
+void flow_close(struct flow_table *t)
+{
+	slots_close(&t->flows);
+	slots_close(&t->buckets);
+	slots_close(&t->domains);
+}
+
+uint32_t flow_find(const struct flow_table *t, const struct flow_key *key, uint64_t domain,
+		   uint64_t hash)
+{
+	uint32_t at = (uint32_t)hash & t->mask, slot;
+
+	for (; t->bucket[at] != EMPTY; at = (at + 1) & t->mask) {
+		if (t->bucket[at] >> 32 != (uint32_t)hash)
+			continue;
+		slot = (uint32_t)t->bucket[at];
+		if (flow_key_equal(&t->flow[slot].key, key) &&
+		    (!t->domain || t->domain[slot] == domain))
+			return slot;
+	}
+	return FLOW_NONE;
+}
+
+/* ---- age lists ---- */
+
+static void age_append(struct flow_table *t, uint32_t slot)
+{
+	struct flow *f = &t->flow[slot];
+
+	f->next = FLOW_NONE;
+	f->prev = t->age[f->class].newest;
+	if (f->prev == FLOW_NONE)
+		t->age[f->class].oldest = slot;
+	else
+		t->flow[f->prev].next = slot;
+	t->age[f->class].newest = slot;
+}
+
+static void age_unlink(struct flow_table *t, uint32_t slot)
+{
+	struct flow *f = &t->flow[slot];
+
+	if (f->prev == FLOW_NONE)
+		t->age[f->class].oldest = f->next;
+	else
+		t->flow[f->prev].next = f->next;
+	if (f->next == FLOW_NONE)
+		t->age[f->class].newest = f->prev;
+	else
+		t->flow[f->next].prev = f->prev;
+}
+
+void flow_touch(struct flow_table *t, uint32_t slot, uint64_t clock_ns)
+{
+	struct flow *f = &t->flow[slot];
+	bool moved = clock_ns >> AGE_SHIFT != f->last_clock_ns >> AGE_SHIFT;
+
+	f->last_clock_ns = clock_ns;
+	if (moved && t->age[f->class].newest != slot) {
+		age_unlink(t, slot);
+		age_append(t, slot);
+	}
+}
+
+void flow_set_class(struct flow_table *t, uint32_t slot, enum flow_class class)
+{
+	if (t->flow[slot].class == class)
+		return;
+	age_unlink(t, slot);
+	t->flow[slot].class = (uint8_t) class;
+	age_append(t, slot);
+}
+
+uint32_t flow_expired(const struct flow_table *t, uint64_t clock_ns)
+{
+	for (int i = 0; i < FLOW_CLASS_COUNT; i++)
+		if (t->age[i].oldest != FLOW_NONE && flow_stale(t, t->age[i].oldest, clock_ns))
+			return t->age[i].oldest;
+	return FLOW_NONE;
+}
+
+uint32_t flow_victim(const struct flow_table *t)
+{
+	uint32_t best = t->age[FLOW_TCP_OPENING].oldest;
+
+	if (best != FLOW_NONE)
+		return best;
+	for (int i = 0; i < FLOW_CLASS_COUNT; i++) {
+		uint32_t slot = t->age[i].oldest;
+
+		if (slot != FLOW_NONE && (best == FLOW_NONE || t->flow[slot].last_clock_ns <
+								       t->flow[best].last_clock_ns))
+			best = slot;
+	}
+	return best;
+}
+
+/* ---- adding and removing ---- */
+
+uint32_t flow_add(struct flow_table *t, const struct flow_key *key, uint64_t domain, uint64_t hash,
+		  uint64_t clock_ns)
+{
+	uint32_t at = (uint32_t)hash & t->mask, slot = t->free;
+	struct flow *f;
+
+	if (slot == FLOW_NONE && t->fresh == t->conf.slots)
+		return FLOW_NONE;
+	if (!lease_charge(&t->lease, 1))
+		return FLOW_NONE;
+	if (slot != FLOW_NONE) {
+		t->free = t->flow[slot].next;
+	} else {
+		slot = t->fresh++;
+		slots_reach(&t->flows, slot);
+		if (t->domain)
+			slots_reach(&t->domains, slot);
+	}
+	f = &t->flow[slot];
+	*f = (struct flow){.key = *key, .last_clock_ns = clock_ns, .tag = (uint32_t)hash};
+	f->class = FLOW_OTHER;
+	f->live = 1;
+	if (t->domain)
+		t->domain[slot] = domain;
+	age_append(t, slot);
+	while (t->bucket[at] != EMPTY)
+		at = (at + 1) & t->mask;
+	t->bucket[at] = (uint64_t)(uint32_t)hash << 32 | slot;
+	t->counts.created++;
+	if (++t->counts.live > t->counts.peak)
+		t->counts.peak = t->counts.live;
+	return slot;
+}
+
+static void bucket_remove(struct flow_table *t, uint32_t tag, uint32_t slot)
+{
+	uint32_t hole = tag & t->mask, at;
+
+	while ((uint32_t)t->bucket[hole] != slot)
+		hole = (hole + 1) & t->mask;
+	for (at = (hole + 1) & t->mask; t->bucket[at] != EMPTY; at = (at + 1) & t->mask) {
+		uint32_t home = (uint32_t)(t->bucket[at] >> 32) & t->mask;
+
+		/* Moves back what could not stand at its home because of the removed one. */
+		if (((at - home) & t->mask) >= ((at - hole) & t->mask)) {
+			t->bucket[hole] = t->bucket[at];
+			hole = at;
+		}
+	}
+	t->bucket[hole] = EMPTY;
+}
+
+void flow_remove(struct flow_table *t, uint32_t slot)
+{
+	bucket_remove(t, t->flow[slot].tag, slot);
+	age_unlink(t, slot);
+	t->flow[slot].live = 0;
+	t->flow[slot].next = t->free;
+	t->free = slot;
+	lease_return(&t->lease, 1);
+	t->counts.ended++;
+	t->counts.live--;
+}
+
+bool flow_validate(const struct flow_table *t)
+{
+	uint32_t listed = 0, found = 0;
+
+	for (int i = 0; i < FLOW_CLASS_COUNT; i++) {
+		uint32_t prev = FLOW_NONE;
+
+		for (uint32_t s = t->age[i].oldest; s != FLOW_NONE; s = t->flow[s].next) {
+			if (t->flow[s].prev != prev || t->flow[s].class != i ||
+			    ++listed > t->counts.live)
+				return false;
+			prev = s;
+		}
+		if (t->age[i].newest != prev)
+			return false;
+	}
+	for (uint32_t at = 0; at <= t->mask; at++) {
+		if (t->bucket[at] == EMPTY)
+			continue;
+		found++;
+		if (t->flow[(uint32_t)t->bucket[at]].tag != t->bucket[at] >> 32)
+			return false;
+		/* nothing empty between home and place, or it could not be found */
+		for (uint32_t p = (uint32_t)(t->bucket[at] >> 32) & t->mask; p != at;
+		     p = (p + 1) & t->mask)
+			if (t->bucket[p] == EMPTY)
+				return false;
+	}
+	return listed == t->counts.live && found == t->counts.live;
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/* replay — see replay.h. */
+#include "user/replay.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "user/base/backoff.h"
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/progress.h"
+#include "user/source/filter.h"
+
+/* A block on its way through the workers. */
+struct station {
+	struct block block;
+	struct packets packets;
+	struct steer_lists lists;
+	_Alignas(64) _Atomic uint64_t settled; /* index + 1 once its fragments are settled */
+	_Atomic uint64_t ready;                /* index + 1 once its lists are there */
+	_Atomic uint32_t passed;               /* owners that are through with it */
+};
+
+struct line {
+	struct replay *r;
+	struct station *station;
+	uint32_t stations, workers;
+	_Atomic uint64_t claim; /* the next block to prepare */
+	_Atomic uint64_t end;   /* index behind the last block, once known */
+	struct progress *progress;
+};
+
+struct worker {
+	struct line *line;
+	struct shard *shard;
+	struct filter *filter;
+	pthread_t thread;
+};
+
+static struct station *station_of(const struct line *l, uint64_t index)
+{
+	return &l->station[index % l->stations];
+}
+
+/* Earlier blocks' fragments must be settled first; those without any pass at once. */
+static void settle(struct line *l, struct shard *s, struct station *st)
+{
+	uint64_t index = st->block.index;
+
+	if (s->decoder.notes) {
+		for (uint64_t i = index >= l->stations ? index - l->stations + 1 : 0; i < index;
+		     i++) {
+			struct backoff wait = {0};
+
+			while (atomic_load_explicit(&station_of(l, i)->settled,
+						    memory_order_acquire) < i + 1)
+				backoff_wait(&wait);
+		}
+		decode_fragments(&s->decoder, l->r->defrag, &st->block, &st->packets);
+	}
+	atomic_store_explicit(&st->settled, index + 1, memory_order_release);
+}
+
+static void prepare(struct line *l, struct worker *w, uint64_t index)
+{
+	struct station *st = station_of(l, index);
+	struct shard *s = w->shard;
+	uint64_t *ticks = s->counts.ticks, t0 = clock_ticks(), t1, t2, t3, t4;
+
+	st->block.index = index;
+	source_fill(l->r->source, &st->block);
+	t1 = clock_ticks();
+	if (s->conf->mode == MODE_DUMP) {
+		for (uint32_t i = 0; i < st->block.n; i++) {
+			slots_reach(&st->packets.rows, i);
+			st->packets.row[i] = (struct packet){.verdict = VERDICT_OTHER};
+		}
+	} else {
+		shard_prepare(s, &st->block, &st->packets, w->filter);
+	}
+	t2 = clock_ticks();
+	settle(l, s, st);
+	t3 = clock_ticks();
+	if (l->workers > 1)
+		steer_block(&st->lists, st->packets.row, st->block.n);
+	t4 = clock_ticks();
+	ticks[STAGE_read] += t1 - t0;
+	ticks[STAGE_decode] += t2 - t1;
+	ticks[STAGE_fragments] += t3 - t2;
+	ticks[STAGE_steer] += t4 - t3;
+	atomic_store_explicit(&st->passed, 0, memory_order_relaxed);
+	if (st->block.last) {
+		uint64_t end = atomic_load(&l->end);
+
+		while (index + 1 < end && !atomic_compare_exchange_weak(&l->end, &end, index + 1))
+			;
+	}
+	atomic_store_explicit(&st->ready, index + 1, memory_order_release);
+}
+
+static void handle(struct line *l, struct shard *s, uint64_t index)
+{
+	struct station *st = station_of(l, index);
+	const uint16_t *list = l->workers > 1 ? st->lists.list[s->index] : NULL;
+	uint32_t n = l->workers > 1 ? st->lists.n[s->index] : st->block.n;
+
+	shard_handle(s, &st->block, &st->packets, list, n);
+	atomic_fetch_add_explicit(&st->passed, 1, memory_order_acq_rel);
+}
+
+/* Takes the next block number if its station is free: all owners passed the block before. */
+static bool claim(struct line *l, uint64_t *index)
+{
+	uint64_t next = atomic_load_explicit(&l->claim, memory_order_relaxed);
+	struct station *st = station_of(l, next);
+
+	if (next >= atomic_load_explicit(&l->end, memory_order_relaxed))
+		return false;
+	if (next >= l->stations &&
+	    (atomic_load_explicit(&st->ready, memory_order_acquire) != next - l->stations + 1 ||
+	     atomic_load_explicit(&st->passed, memory_order_acquire) < l->workers))
+		return false;
+	*index = next;
+	return atomic_compare_exchange_strong_explicit(&l->claim, &next, next + 1,
+						       memory_order_acq_rel, memory_order_relaxed);
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct line *l = w->line;
+	struct shard *s = w->shard;
+	struct backoff wait = {0};
+	uint64_t mine = 0, index, since = clock_ticks();
+
+	while (mine < atomic_load_explicit(&l->end, memory_order_acquire)) {
+		if (atomic_load_explicit(&station_of(l, mine)->ready, memory_order_acquire) ==
+		    mine + 1) {
+			s->counts.ticks[STAGE_wait] += clock_ticks() - since;
+			handle(l, s, mine++);
+		} else if (claim(l, &index)) {
+			s->counts.ticks[STAGE_wait] += clock_ticks() - since;
+			prepare(l, w, index);
+		} else {
+			backoff_wait(&wait);
+			continue;
+		}
+		wait.spins = 0;
+		if (s->index == 0)
+			progress_show(l->progress, l->r->source);
+		if (s->sink && sink_pipe_closed(s->sink))
+			source_stop(l->r->source);
+		since = clock_ticks();
+	}
+	shard_finish(s, source_totals(l->r->source).clock_ns);
+	return NULL;
+}
+
+/* ---- setting up ---- */
+
+static void make_key(const struct conf *conf, struct rm_hash_key *key)
+{
+	uint64_t x = conf->seed;
+
+	if (x == 0 && getrandom(key, sizeof(*key), 0) == sizeof(*key))
+		return;
+	for (int i = 0; i < 10; i++) { /* splitmix64 */
+		uint64_t z = x += 0x9e3779b97f4a7c15ULL;
+
+		z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+		z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+		key->word[i] = z ^ (z >> 31);
+	}
+}
+
+/* A small capture cannot hold more flows than packets: small tables then. */
+static uint32_t slots_for(const struct conf *conf, const struct source *source)
+{
+	uint64_t size = source_totals(source).input_size;
+	uint64_t flows = conf->max_flows, most = size / 32 + 64;
+
+	if (size && source_seekable(source) && most < flows)
+		flows = most;
+	/* The hash splits evenly but not exactly; the quota keeps the sum. */
+	if (conf->workers > 1)
+		flows = flows / conf->workers + flows / conf->workers / 4 + 64;
+	return flows < UINT32_MAX / 2 ? (uint32_t)flows : UINT32_MAX / 2;
+}
+
+static int open_sink(struct replay *r)
+{
+	const struct conf *conf = r->conf;
+	size_t record = record_max((uint32_t)conf->preview_bytes);
+	struct sink_conf s = {
+		.path = conf->output,
+		.append = conf->append,
+		.threads = conf->workers > 1,
+		.workers = conf->workers,
+		.buffers = 2 + (uint32_t)(conf->event_queue / 512),
+	};
+	int err;
+
+	if (!conf->output)
+		return 0;
+	if (conf->mode == MODE_DUMP)
+		record += FORMAT_MAX_FRAME / 3 * 4 + 8;
+	s.buffer_bytes = 2 * record;
+	if (s.buffers > RING_SIZE)
+		s.buffers = RING_SIZE;
+	err = sink_open(&r->sink, &s);
+	if (err < 0)
+		log_line("--output %s: %s", conf->output,
+			 strerror(-err)); /* NOLINT(concurrency-mt-unsafe) */
+	return err;
+}
+
+static int open_stations(struct line *l, bool several)
+{
+	int err = 0;
+
+	l->station = aligned_alloc(64, l->stations * sizeof(*l->station));
+	if (!l->station)
+		return -ENOMEM;
+	memset(l->station, 0, l->stations * sizeof(*l->station));
+	for (uint32_t i = 0; i < l->stations && err == 0; i++) {
+		err = block_open(&l->station[i].block, several);
+		if (err == 0)
+			err = packets_open(&l->station[i].packets, BLOCK_FRAMES);
+		if (err == 0 && l->workers > 1)
+			err = steer_open(&l->station[i].lists, l->workers, BLOCK_FRAMES);
+	}
+	return err;
+}
+
+static void close_stations(struct line *l)
+{
+	for (uint32_t i = 0; l->station && i < l->stations; i++) {
+		block_close(&l->station[i].block);
+		packets_close(&l->station[i].packets);
+		steer_close(&l->station[i].lists);
+	}
+	free(l->station);
+}
+
+static int open_shards(struct replay *r, struct quota *quota)
+{
+	const struct conf *conf = r->conf;
+	struct defrag_conf defrag = {.max_datagrams = 4096, /* 64 KiB each would be 256 MiB */
+				     .max_pieces = (uint32_t)conf->max_fragments,
+				     .timeout_ns = 60 * NS_PER_S}; /* RFC 8200 §4.5 */
+	struct shard_run run = {.conf = conf,
+				.source = r->source,
+				.sink = r->sink,
+				.flows = quota,
+				.slots = slots_for(conf, r->source)};
+	int err = defrag_open(&r->defrag, &defrag);
+
+	make_key(conf, &run.key);
+	r->shard = aligned_alloc(64, (conf->workers * sizeof(*r->shard) + 63) & ~63UL);
+	if (!r->shard)
+		return -ENOMEM;
+	memset(r->shard, 0, conf->workers * sizeof(*r->shard));
+	for (uint32_t w = 0; w < conf->workers && err == 0; w++)
+		err = shard_open(&r->shard[w], &run, w);
+	return err;
+}
+
+static int run_workers(struct line *l, struct worker *worker)
+{
+	uint32_t started = 0;
+
+	if (l->workers == 1) {
+		work(&worker[0]);
+		return 0;
+	}
+	for (; started < l->workers; started++)
+		if (pthread_create(&worker[started].thread, NULL, work, &worker[started]) != 0)
+			break;
+	if (started < l->workers) {
+		/* Lists of a missing owner would never be passed: nothing was read yet. */
+		atomic_store(&l->end, 0);
+		log_line("cannot start %u worker threads", l->workers);
+	}
+	for (uint32_t w = 0; w < started; w++)
+		pthread_join(worker[w].thread, NULL);
+	return started == l->workers ? 0 : -EAGAIN;
+}
+
+static int open_filters(const struct conf *conf, struct worker *worker)
+{
+	char why[256];
+
+	for (uint32_t w = 0; conf->filter && w < conf->workers; w++)
+		if (filter_open(&worker[w].filter, conf->filter, why, sizeof(why)) < 0) {
+			log_line("--capture-filter: %s", why);
+			return -EINVAL;
+		}
+	return 0;
+}
+
+int replay_run(struct replay *r, const struct conf *conf)
+{
+	struct source_conf source = {
+		.paths = conf->pcap.at, .n_paths = conf->pcap.n, .max_packets = conf->max_packets};
+	struct quota quota = {.left = conf->max_flows};
+	struct line line = {.r = r, .workers = conf->workers, .end = UINT64_MAX};
+	struct worker *worker = calloc(conf->workers, sizeof(*worker));
+	struct progress progress;
+	int err;
+
+	*r = (struct replay){.conf = conf, .started_ns = clock_ns()};
+	if (!worker)
+		return -ENOMEM;
+	for (uint32_t w = 0; w < conf->workers; w++)
+		worker[w].line = &line;
+	err = open_filters(conf, worker);
+	if (err == 0)
+		err = source_open(&r->source, &source);
+	if (err == 0)
+		err = open_sink(r);
+	if (err == 0)
+		err = open_shards(r, &quota);
+	line.stations = conf->workers == 1 ? 1 : 2 * conf->workers;
+	if (conf->workers > 1 && conf->worker_queue / 1024 * conf->workers > line.stations)
+		line.stations = (uint32_t)(conf->worker_queue / 1024) * conf->workers;
+	if (line.stations > 64)
+		line.stations = 64;
+	if (err == 0)
+		err = open_stations(&line, source_several(r->source));
+	progress_open(&progress, !conf->no_progress);
+	line.progress = &progress;
+	for (uint32_t w = 0; err == 0 && w < conf->workers; w++)
+		worker[w].shard = &r->shard[w];
+	if (err == 0)
+		err = run_workers(&line, worker);
+	progress_close(&progress);
+	if (err == 0) {
+		defrag_flush(r->defrag);
+		r->totals = source_totals(r->source);
+	}
+	r->ended_ns = clock_ns();
+	for (uint32_t w = 0; w < conf->workers; w++)
+		filter_close(worker[w].filter);
+	close_stations(&line);
+	free(worker);
+	return err;
+}
+
+void replay_close(struct replay *r)
+{
+	for (uint32_t w = 0; r->shard && w < r->conf->workers; w++)
+		shard_close(&r->shard[w]);
+	free(r->shard);
+	defrag_close(r->defrag);
+	sink_close(r->sink);
+	source_close(r->source);
+}
+
+void replay_interrupt(struct replay *r)
+{
+	r->interrupted = true;
+	if (r->source)
+		source_stop(r->source);
+}

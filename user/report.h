@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report — the end of a run: the closing stats record, and a summary for a person.
+ */
+#ifndef USER_REPORT_H
+#define USER_REPORT_H
+
+#include <stdio.h>
+
+#include "user/replay.h"
+
+/* Sums over all workers. */
+struct report {
+	const struct replay *run;
+	struct decode_counts decode;
+	struct flow_counts flow;
+	struct tcp_totals tcp;
+	struct summary summary;
+	uint64_t payload_bytes, extents, extents_refused, evidence_refused;
+	uint64_t in, flow_frames, other_frames, dropped[RM_DROP_MAX];
+	bool balanced;
+};
+
+void report_gather(struct report *r, const struct replay *run);
+
+#define REPORT_STATS_MAX (64U << 10)
+/* The stats record as a line; its length. */
+size_t report_stats(const struct report *r, char *line);
+
+void report_show(const struct report *r, FILE *out);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sink — lines of records to a file, a pipe or standard output.
+ *
+ * Workers fill buffers and hand them over; one thread writes them.  With one worker it writes
+ * itself (threads = false).  A buffer holds whole lines, so a file always ends with one.
+ *
+ * Threads: outbox i belongs to worker i, its rings join it with the sink thread.
+ * Bounds:  conf.buffers per worker; replay waits for a free one: nothing is dropped.
+ * Errors:  a failed write is logged once; the file is cut back to its last whole line; what comes
+ *          after is counted (sink_lost) and thrown away.
+ */
+#ifndef USER_SINK_SINK_H
+#define USER_SINK_SINK_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/base/ring.h"
+
+struct sink_conf {
+	const char *path; /* "-" = standard output */
+	bool append;
+	bool threads;
+	uint32_t workers, buffers;
+	size_t buffer_bytes;
+};
+
+struct outbox {
+	struct ring full, empty; /* buffer numbers */
+	uint32_t *used;          /* bytes in each buffer */
+	uint8_t *mem;
+	uint32_t current; /* the worker's buffer */
+};
+
+struct sink;
+
+/* 0 or negative errno. */
+int sink_open(struct sink **out, const struct sink_conf *conf);
+/* Writes what is left.  Call after all workers have ended. */
+void sink_close(struct sink *s);
+
+/* Worker: the current buffer; then, with `used` bytes of whole lines in it, the next one. */
+char *sink_buffer(struct sink *s, uint32_t worker);
+char *sink_next(struct sink *s, uint32_t worker, size_t used);
+
+/* A line from the main thread, after the workers have ended. */
+void sink_line(struct sink *s, const char *line, size_t len);
+
+bool sink_failed(const struct sink *s);
+bool sink_pipe_closed(const struct sink *s);
+uint64_t sink_lost(const struct sink *s); /* bytes not written */
+
+#endif

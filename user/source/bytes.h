@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bytes — a capture's bytes in order, from a file, a pipe or standard input, decompressed.
+ *
+ * gzip (several members) and zstd are recognised by content, not by name.
+ * Owner:   one thread at a time.
+ * Memory:  an input buffer of 256 KiB and the decompressor's window.
+ */
+#ifndef USER_SOURCE_BYTES_H
+#define USER_SOURCE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct bytes;
+
+/* Takes ownership of fd, also on failure.  0 or negative errno. */
+int bytes_open(struct bytes **out, int fd);
+void bytes_close(struct bytes *b);
+
+/* Fills dst: n bytes, or fewer only at the end.  Negative errno: -EBADMSG for damaged compressed
+ * data, -ENODATA where it ends too early; bytes before the fault were delivered before it. */
+ssize_t bytes_read(struct bytes *b, uint8_t *dst, size_t n);
+
+bool bytes_compressed(const struct bytes *b);
+/* Bytes taken from the file so far (compressed ones), for progress. */
+uint64_t bytes_taken(const struct bytes *b);
+
+#endif

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+/* source — see source.h. */
+#include "user/source/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "user/base/backoff.h"
+#include "user/base/log.h"
+#include "user/source/input.h"
+
+#define SLACK   8192U /* read beyond a block, so that its last record is mostly there */
+#define HOUR_NS 3600000000000ULL
+
+struct source {
+	struct inputs inputs;
+	struct ifaces ifaces;
+	uint64_t max_packets;
+	/* one plain file, read at offsets */
+	bool direct;
+	int fd;
+	struct stat opened;
+	uint64_t size;
+	/* several files: those whose first packet is read, in order of its time */
+	size_t *order;
+	size_t n_order, n_active;
+	/* written by whoever has the turn */
+	uint64_t next; /* direct: where the next record starts */
+	uint64_t packets, bytes, last_ts_ns;
+	struct capture_clock clock;
+	struct format format;
+	bool ended, trouble;
+	_Atomic bool stop;
+	_Atomic uint64_t turn;
+	_Atomic uint64_t seen_packets, seen_input; /* for progress */
+};
+
+uint64_t capture_clock_step(struct capture_clock *c, uint64_t ts_ns)
+{
+	/* A first packet more than an hour ahead of the second was the odd one. */
+	if (c->seen == 0 || (c->seen == 1 && ts_ns < c->now_ns && c->now_ns - ts_ns > HOUR_NS)) {
+		c->seen++;
+		c->now_ns = ts_ns;
+		return ts_ns;
+	}
+	c->seen++;
+	c->confirmed = false;
+	if (ts_ns <= c->now_ns) {
+		c->pending_ns = 0;
+	} else if (ts_ns - c->now_ns <= HOUR_NS) {
+		c->now_ns = ts_ns;
+		c->pending_ns = 0;
+	} else if (c->pending_ns) {
+		c->now_ns = ts_ns < c->pending_ns ? ts_ns : c->pending_ns;
+		c->pending_ns = 0;
+		c->confirmed = true;
+	} else {
+		c->pending_ns = ts_ns;
+	}
+	return c->now_ns;
+}
+
+/* ---- opening ---- */
+
+/* Opens a single plain capture for reading at offsets; false where it is something else. */
+static bool open_direct(struct source *s)
+{
+	struct input *in = &s->inputs.row[0];
+	uint8_t head[24];
+	struct record r;
+	ssize_t got;
+
+	if (s->inputs.n != 1 || strcmp(in->path, "-") == 0)
+		return false;
+	s->fd = open(in->path, O_RDONLY | O_CLOEXEC);
+	if (s->fd < 0 || fstat(s->fd, &s->opened) < 0 || !S_ISREG(s->opened.st_mode))
+		return false;
+	got = pread(s->fd, head, sizeof(head), 0);
+	if (got < 0 || format_begin(&s->format, &s->ifaces, head, (size_t)got, &r) != FORMAT_SKIP)
+		return false;
+	posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	s->size = (uint64_t)s->opened.st_size;
+	s->next = r.total;
+	return true;
+}
+
+static int by_first_time(const struct source *s, size_t a, size_t b)
+{
+	const struct input *x = &s->inputs.row[a], *y = &s->inputs.row[b];
+
+	if (x->head.ts_ns != y->head.ts_ns)
+		return x->head.ts_ns < y->head.ts_ns ? -1 : 1;
+	return a < b ? -1 : a > b;
+}
+
+/* Reads each file's first packet, and sorts the files by its time. */
+static int open_merged(struct source *s)
+{
+	s->order = calloc(s->inputs.n + 1, sizeof(*s->order));
+	if (!s->order)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->inputs.n; i++) {
+		struct input *in = &s->inputs.row[i];
+		size_t at = s->n_order;
+
+		if (!input_begin(in, &s->ifaces, (uint32_t)i)) {
+			s->trouble = true;
+			continue;
+		}
+		if (!input_next(in, &s->ifaces)) {
+			s->trouble |= in->trouble;
+			input_end(in);
+			continue;
+		}
+		while (at > 0 && by_first_time(s, i, s->order[at - 1]) < 0) {
+			s->order[at] = s->order[at - 1];
+			at--;
+		}
+		s->order[at] = i;
+		s->n_order++;
+		/* A folder may hold thousands: opened again when its time comes. */
+		if (in->size && s->n_order > 16) {
+			uint64_t ts = in->head.ts_ns;
+
+			input_end(in);
+			in->head.ts_ns = ts;
+			in->begun = false;
+		}
+	}
+	return 0;
+}
+
+int source_open(struct source **out, const struct source_conf *conf)
+{
+	struct source *s = calloc(1, sizeof(*s));
+	int err;
+
+	*out = NULL;
+	if (!s)
+		return -ENOMEM;
+	s->fd = -1;
+	s->max_packets = conf->max_packets ? conf->max_packets : UINT64_MAX;
+	err = ifaces_open(&s->ifaces);
+	if (err == 0)
+		err = inputs_find(&s->inputs, conf->paths, conf->n_paths);
+	if (err < 0)
+		goto fail;
+	s->trouble = s->inputs.trouble;
+	s->direct = open_direct(s);
+	if (!s->direct) {
+		if (s->fd >= 0)
+			close(s->fd);
+		s->fd = -1;
+		s->ifaces.n = 0;
+		s->format = (struct format){0};
+		err = open_merged(s);
+		if (err < 0)
+			goto fail;
+	}
+	*out = s;
+	return 0;
+fail:
+	source_close(s);
+	return err;
+}
+
+void source_close(struct source *s)
+{
+	if (!s)
+		return;
+	if (s->fd >= 0)
+		close(s->fd);
+	inputs_close(&s->inputs);
+	ifaces_close(&s->ifaces);
+	free(s->order);
+	free(s);
+}
+
+/* ---- frames into a block, with the turn held ---- */
+
+static inline void push_frame(struct source *s, struct block *b, const struct record *r,
+			      uint32_t at)
+{
+	struct frame *f = &b->frame[b->n];
+
+	slots_reach(&b->frames, b->n);
+	f->ts_ns = r->ts_ns;
+	f->clock_ns = capture_clock_step(&s->clock, r->ts_ns);
+	if (s->clock.confirmed && b->n)
+		b->frame[b->n - 1].clock_ns = f->clock_ns;
+	f->at = at;
+	f->caplen = r->caplen;
+	f->len = r->len;
+	f->iface = (uint16_t)r->iface;
+	b->n++;
+	s->bytes += r->len;
+	if (++s->packets >= s->max_packets)
+		s->ended = true;
+}
+
+static ssize_t read_at(int fd, uint8_t *dst, size_t n, uint64_t at)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t got = pread(fd, dst + done, n - done, (off_t)(at + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return done ? (ssize_t)done : -errno;
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
+}
+
+static void direct_fault(struct source *s, uint64_t at, const char *why)
+{
+	log_line("%s: packet %llu at byte %llu: %s", s->inputs.row[0].name,
+		 (unsigned long long)s->packets + 1, (unsigned long long)at, why);
+	s->trouble = s->ended = true;
+}
+
+/* The record at `pos` of the block reaches beyond what was read.  False where the file ends. */
+static bool read_on(struct source *s, struct block *b, uint64_t base, uint64_t need)
+{
+	uint64_t limit = s->size - base;
+	ssize_t got;
+
+	if (need > limit)
+		return false;
+	got = read_at(s->fd, b->buf + b->fill, (size_t)(need - b->fill), base + b->fill);
+	if (got > 0)
+		b->fill += (uint32_t)got;
+	return b->fill >= need;
+}
+
+/* Finds the frames that start in this block of the one plain file. */
+static void hop(struct source *s, struct block *b, uint64_t base)
+{
+	uint64_t pos = s->next - base;
+
+	while ((pos < BLOCK_BYTES || s->clock.pending_ns) && !s->ended) {
+		struct record r;
+
+		if (base + pos >= s->size) {
+			s->ended = true;
+			if (base + pos > s->size)
+				direct_fault(s, base + pos,
+					     "the file ends inside the block before");
+			break;
+		}
+		if (format_usual(&s->format, b->buf + pos, pos < b->fill ? b->fill - pos : 0, &r)) {
+			push_frame(s, b, &r, (uint32_t)pos + r.at);
+			pos += r.total;
+			continue;
+		}
+		switch (format_next(&s->format, &s->ifaces, b->buf + pos,
+				    pos < b->fill ? b->fill - pos : 0, &r)) {
+		case FORMAT_FRAME:
+			push_frame(s, b, &r, (uint32_t)pos + r.at);
+			pos += r.total;
+			break;
+		case FORMAT_SKIP:
+			pos += r.total;
+			break;
+		case FORMAT_NEED:
+			if (!read_on(s, b, base, pos + r.total))
+				direct_fault(s, base + pos, "the file ends inside this packet");
+			break;
+		case FORMAT_BAD:
+			direct_fault(s, base + pos, r.why);
+			break;
+		}
+	}
+	s->next = base + pos;
+	if (s->next >= s->size && !s->ended) {
+		s->ended = true;
+		if (s->next > s->size)
+			direct_fault(s, s->next, "the file ends inside the block before");
+	}
+}
+
+/* A capture that is still being written: say how much of it was taken. */
+static void note_growth(struct source *s)
+{
+	struct stat now;
+
+	if (fstat(s->fd, &now) == 0 && now.st_size > s->opened.st_size)
+		log_line("%s: grew while it was read; the first %llu bytes were analysed",
+			 s->inputs.row[0].name, (unsigned long long)s->size);
+}
+
+static void fill_direct(struct source *s, struct block *b)
+{
+	uint64_t base = b->index * BLOCK_BYTES;
+
+	if (s->next >= base && s->next - base < BLOCK_BYTES)
+		hop(s, b, base);
+	if (base + BLOCK_BYTES >= s->size)
+		s->ended = true;
+	if (s->ended) {
+		b->last = true;
+		note_growth(s);
+	}
+}
+
+/* The place among the active files of the one whose next packet is the earliest; n_active: none.
+ * Where times are equal, the file that was named first. */
+static size_t merge_earliest(const struct source *s)
+{
+	size_t best = s->n_active;
+
+	for (size_t i = 0; i < s->n_active; i++)
+		if (best == s->n_active || by_first_time(s, s->order[i], s->order[best]) < 0)
+			best = i;
+	return best;
+}
+
+/* A file's turn has come; it may turn out to be gone meanwhile. */
+static void merge_activate(struct source *s)
+{
+	size_t file = s->order[s->n_active++];
+	struct input *in = &s->inputs.row[file];
+
+	if (!in->begun && input_begin(in, &s->ifaces, (uint32_t)file))
+		input_next(in, &s->ifaces);
+}
+
+/* An active file has no more: it leaves the list. */
+static void merge_retire(struct source *s, size_t at)
+{
+	struct input *in = &s->inputs.row[s->order[at]];
+
+	s->trouble |= in->trouble;
+	input_end(in);
+	s->n_order--;
+	s->n_active--;
+	for (size_t i = at; i < s->n_order; i++)
+		s->order[i] = s->order[i + 1];
+}
+
+/* The file with the next packet, or NULL at the end. */
+static struct input *merge_pick(struct source *s)
+{
+	for (;;) {
+		size_t best = merge_earliest(s);
+
+		/* The list is sorted by first packets: only the next file can be due. */
+		if (s->n_active < s->n_order &&
+		    (best == s->n_active ||
+		     by_first_time(s, s->order[s->n_active], s->order[best]) < 0)) {
+			merge_activate(s);
+			best = s->n_active - 1;
+		}
+		if (best == s->n_active)
+			return NULL;
+		if (s->inputs.row[s->order[best]].has_head)
+			return &s->inputs.row[s->order[best]];
+		merge_retire(s, best);
+	}
+}
+
+static void fill_merged(struct source *s, struct block *b)
+{
+	while (((b->fill < BLOCK_BYTES && b->n < BLOCK_FRAMES - 1) || s->clock.pending_ns) &&
+	       !s->ended) {
+		struct input *in = merge_pick(s);
+
+		if (!in) {
+			s->ended = true;
+			break;
+		}
+		memcpy(b->buf + b->fill, input_frame(in), in->head.caplen);
+		if (b->file_number) {
+			slots_reach(&b->numbers, b->n);
+			b->file_number[b->n] = (uint32_t)in->packets;
+		}
+		push_frame(s, b, &in->head, b->fill);
+		b->fill += in->head.caplen;
+		input_next(in, &s->ifaces);
+	}
+	b->last = s->ended;
+}
+
+static uint64_t merged_taken(const struct source *s)
+{
+	uint64_t taken = 0;
+
+	for (size_t i = 0; i < s->inputs.n; i++)
+		taken += s->inputs.row[i].bytes   ? bytes_taken(s->inputs.row[i].bytes)
+			 : s->inputs.row[i].ended ? s->inputs.row[i].size
+						  : 0;
+	return taken;
+}
+
+void source_fill(struct source *s, struct block *b)
+{
+	struct backoff wait = {0};
+	ssize_t got = 0;
+
+	b->n = b->fill = 0;
+	b->last = false;
+	b->pos = s->direct ? b->index * BLOCK_BYTES : POS_NONE;
+	if (s->direct && b->pos < s->size) {
+		uint64_t left = s->size - b->pos;
+
+		got = read_at(s->fd, b->buf,
+			      left < BLOCK_BYTES + SLACK ? left : BLOCK_BYTES + SLACK, b->pos);
+	}
+	while (atomic_load_explicit(&s->turn, memory_order_acquire) != b->index)
+		backoff_wait(&wait);
+	b->first_number = s->packets + 1;
+	if (atomic_load_explicit(&s->stop, memory_order_relaxed))
+		s->ended = true;
+	if (got < 0 && !s->ended)
+		direct_fault(s, b->pos, strerror((int)-got)); /* NOLINT(concurrency-mt-unsafe) */
+	if (s->ended) {
+		b->last = true;
+	} else if (s->direct) {
+		b->fill = (uint32_t)got;
+		fill_direct(s, b);
+	} else {
+		fill_merged(s, b);
+	}
+	if (b->n)
+		s->last_ts_ns = b->frame[b->n - 1].ts_ns;
+	atomic_store_explicit(&s->seen_packets, s->packets, memory_order_relaxed);
+	atomic_store_explicit(&s->seen_input, s->direct ? s->next : merged_taken(s),
+			      memory_order_relaxed);
+	atomic_store_explicit(&s->turn, b->index + 1, memory_order_release);
+}
+
+/* ---- questions ---- */
+
+void source_stop(struct source *s)
+{
+	atomic_store_explicit(&s->stop, true, memory_order_relaxed);
+}
+
+bool source_several(const struct source *s)
+{
+	return s->inputs.n > 1;
+}
+
+const struct iface *source_iface(const struct source *s, uint32_t iface)
+{
+	return &s->ifaces.row[iface];
+}
+
+uint32_t source_iface_count(const struct source *s)
+{
+	return s->ifaces.n;
+}
+
+const char *source_file_name(const struct source *s, uint32_t file)
+{
+	return s->inputs.row[file].name;
+}
+
+bool source_trouble(const struct source *s)
+{
+	return s->trouble;
+}
+
+struct source_totals source_totals(const struct source *s)
+{
+	struct source_totals t = {
+		.packets = atomic_load_explicit(&s->seen_packets, memory_order_relaxed),
+		.bytes = s->bytes,
+		.clock_ns = s->clock.now_ns,
+		.last_ts_ns = s->last_ts_ns,
+		.input_bytes = atomic_load_explicit(&s->seen_input, memory_order_relaxed),
+	};
+
+	for (size_t i = 0; i < s->inputs.n; i++) {
+		if (s->inputs.row[i].size == 0) {
+			t.input_size = 0;
+			break;
+		}
+		t.input_size += s->inputs.row[i].size;
+	}
+	return t;
+}
+
+size_t source_reread(const struct source *s, uint64_t pos, uint8_t *dst, size_t n)
+{
+	struct stat now;
+	ssize_t got;
+
+	if (!s->direct || fstat(s->fd, &now) < 0 || now.st_size < s->opened.st_size ||
+	    now.st_mtim.tv_sec != s->opened.st_mtim.tv_sec ||
+	    now.st_mtim.tv_nsec != s->opened.st_mtim.tv_nsec)
+		return 0;
+	got = read_at(s->fd, dst, n, pos);
+	return got > 0 ? (size_t)got : 0;
+}
+
+bool source_seekable(const struct source *s)
+{
+	return s->direct;
+}

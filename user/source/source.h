@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * source — capture files in, blocks of frames out.
+ *
+ * One plain file is read by all workers at once: each reads its block at the block's offset, then
+ * waits for its turn, finds the frames, and passes the turn on.  Pipes, compressed files and
+ * several files are read by whoever has the turn; several files are merged packet by packet where
+ * their times overlap, and follow one another in order of their first packet where they do not.
+ *
+ * Threads: source_fill by any worker, each for a block index it alone claimed; indices must be
+ *          claimed without holes, and a worker may wait only for smaller ones.
+ * Errors:  a missing, foreign, damaged or truncated file is logged once with packet and offset,
+ *          and remembered (source_trouble); all whole packets before the fault are delivered.
+ *
+ * The capture clock: the running maximum of time stamps, where a step of more than an hour ahead
+ * counts only if the next packet confirms it.  A block never ends before that is known, so both
+ * packets carry the new time: else the first one would look idle for the whole step.
+ */
+#ifndef USER_SOURCE_SOURCE_H
+#define USER_SOURCE_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/source/block.h"
+
+struct source_conf {
+	const char *const *paths; /* files, folders, or "-" */
+	size_t n_paths;
+	uint64_t max_packets; /* 0 = all */
+};
+
+struct source_totals {
+	uint64_t packets, bytes; /* frames, and their length on the wire */
+	uint64_t clock_ns;       /* the capture clock at the end */
+	uint64_t last_ts_ns;     /* time of the last packet read */
+	uint64_t input_bytes;    /* file bytes read */
+	uint64_t input_size;     /* of all files; 0 where unknown */
+};
+
+struct source;
+
+/* 0 or negative errno.  What cannot be opened is logged and remembered, not an error here: a run
+ * over nothing has its records too. */
+int source_open(struct source **out, const struct source_conf *conf);
+void source_close(struct source *s);
+
+/* Reads block b->index.  After the block with b->last no further index has frames. */
+void source_fill(struct source *s, struct block *b);
+
+/* Ends the input at the next block (a signal, a limit). */
+void source_stop(struct source *s);
+
+/* A plain file, whose bytes source_reread gives again. */
+bool source_seekable(const struct source *s);
+bool source_several(const struct source *s);
+const struct iface *source_iface(const struct source *s, uint32_t iface);
+const char *source_file_name(const struct source *s, uint32_t file);
+uint32_t source_iface_count(const struct source *s);
+/* Interfaces described before anything is read: enough to compile a filter for. */
+bool source_trouble(const struct source *s);
+/* Exact after the last block; before that a glimpse for progress. */
+struct source_totals source_totals(const struct source *s);
+
+struct capture_clock {
+	uint64_t now_ns, pending_ns, seen;
+	bool confirmed; /* this packet confirmed the step of the one before */
+};
+
+uint64_t capture_clock_step(struct capture_clock *c, uint64_t ts_ns);
+
+/*
+ * Bytes of the capture again, from where they lay (block.pos + offset): for comparing what was
+ * delivered with a later copy.  Returns bytes read, 0 where the file no longer is what it was.
+ */
+size_t source_reread(const struct source *s, uint64_t pos, uint8_t *dst, size_t n);
+
+#endif

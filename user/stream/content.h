@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * content — where delivered bytes lie, so that a later copy of them can be compared.
+ *
+ * One append-only log per worker: 12 bytes per delivered chunk {48-bit place, 16-bit length,
+ * previous entry of the same direction}; a direction remembers its newest entry.  A place is an
+ * offset in the capture file, or in a ring of recent bytes where there is no plain file.
+ *
+ * Owner:   one worker.
+ * Bounds:  conf.extents entries and conf.ring bytes; a full log stops (counted), the ring
+ *          forgets the oldest bytes.  CONTENT_WALK entries per look-up.
+ */
+#ifndef USER_STREAM_CONTENT_H
+#define USER_STREAM_CONTENT_H
+
+#include <stdbool.h>
+
+#include "user/base/slots.h"
+#include "user/base/span.h"
+#include "user/source/source.h"
+
+#define CONTENT_WALK 4096U
+
+struct content_conf {
+	const struct source *source;
+	uint32_t slots;
+	uint32_t extents;
+	uint32_t ring; /* bytes, a power of two; 0 with a plain file */
+};
+
+struct content {
+	uint64_t refused; /* chunks not logged: the log is full */
+	/* private */
+	struct content_conf conf;
+	struct slots log, tails, rings;
+	uint32_t n;       /* entries in the log */
+	uint64_t ring_at; /* bytes ever put into the ring */
+};
+
+int content_open(struct content *c, const struct content_conf *conf);
+void content_close(struct content *c);
+
+void content_start(struct content *c, uint32_t slot);
+
+/* Bytes [off, off + len) of a direction were delivered: they lie at `pos` in the file, or
+ * (POS_NONE) only at `at`.  A hole is told with content_hole. */
+void content_add(struct content *c, uint32_t slot, uint8_t dir, uint64_t pos, const uint8_t *at,
+		 uint32_t len);
+void content_hole(struct content *c, uint32_t slot, uint8_t dir, uint64_t len);
+
+struct content_diff {
+	bool known;      /* every byte could be compared */
+	uint32_t differ; /* bytes that differ */
+	uint32_t first;  /* index of the first of them */
+};
+
+/* Compares bytes with what was delivered at [off, off + their length); `end` is the offset behind
+ * the last delivered byte of the direction. */
+struct content_diff content_compare(const struct content *c, uint32_t slot, uint8_t dir,
+				    uint64_t end, uint64_t off, struct span bytes);
+
+static inline void content_prefetch(const struct content *c, uint32_t slot)
+{
+	__builtin_prefetch(c->tails.base + slot * 8UL, 1);
+}
+
+#endif

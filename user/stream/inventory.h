@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inventory — what people see of a stream: identity, service, kind of content, first bytes.
+ *
+ * Owner:   one worker.
+ * Memory:  128 bytes per slot; previews, hashes, path and anomaly counts in arrays of their own,
+ *          touched only where they are wanted.
+ * Bounds:  by slots; previews by conf.preview_bytes; evidence by conf.evidence entries per worker
+ *          and EVIDENCE_MAX per stream (counted beyond).
+ */
+#ifndef USER_STREAM_INVENTORY_H
+#define USER_STREAM_INVENTORY_H
+
+#include "user/base/anomaly.h"
+#include "user/base/slots.h"
+#include "user/decode/packet.h"
+#include "user/flow/key.h"
+#include "user/stream/classify.h"
+#include "user/stream/service.h"
+
+#define IDENTIFY_STASH 64U /* first bytes kept where a sender dribbles them */
+#define EVIDENCE_BYTES 64U
+#define EVIDENCE_MAX   64U /* 4 KiB of losing bytes per stream */
+
+enum stream_status {
+	STREAM_OPEN,
+	STREAM_CLOSING,
+	STREAM_CLOSED,
+	STREAM_RESET,
+	STREAM_TIMEOUT,
+	STREAM_EVICTED,
+};
+
+enum {
+	STREAM_CLIENT_HI = 1 << 0,  /* the higher endpoint is the client, `a` */
+	STREAM_HAS_PATH = 1 << 1,   /* VLANs or a tunnel */
+	STREAM_HAS_COUNTS = 1 << 2, /* anomaly counts */
+	STREAM_HAS_ICMP = 1 << 3,
+	STREAM_CUT = 1 << 4, /* snaplen took payload */
+	STREAM_CLIENT_SURE = 1 << 5,
+};
+
+struct stream {
+	/* every packet with payload */
+	uint64_t stream_bytes[2]; /* delivered in order; [0] from the lower endpoint */
+	struct classify text[2];
+	struct service service;
+	uint8_t tries[2]; /* identification attempts left */
+	uint8_t stash[2]; /* bytes stashed for it */
+	uint8_t flags, icmp_type, icmp_code;
+	uint8_t told_status, told_kind;
+	struct service told_service;
+	uint16_t iface, evidence_n;
+	uint32_t anomalies; /* bits that were reported */
+	uint32_t evidence;  /* newest entry + 1, 0 = none */
+	uint32_t ordinal;
+	uint32_t pad;
+	/* opening, ending, and telling about it */
+	uint64_t id, first_ns;
+	uint64_t told_packets, told_bytes; /* at the last stream_open or stream_update */
+	uint32_t file, file_number;
+	uint8_t pad2[24];
+};
+
+_Static_assert(sizeof(struct stream) == 128, "two cache lines");
+
+/* Bytes that lost an overlap, newest first. */
+struct evidence {
+	uint64_t off, number; /* stream offset; packet that brought the losing or winning copy */
+	uint32_t next;        /* + 1, 0 = end */
+	uint16_t len;
+	uint8_t dir;
+	bool loser_is_new;
+	uint8_t bytes[EVIDENCE_BYTES];
+};
+
+struct inventory_conf {
+	uint32_t slots;
+	uint32_t preview_bytes; /* 0 where no record shows them */
+	bool sha256;
+	uint32_t evidence;
+};
+
+struct preview {
+	uint16_t len[2];
+	uint8_t bytes[]; /* two runs of conf.preview_bytes */
+};
+
+struct inventory {
+	struct stream *stream;
+	struct packet_extra *path;
+	uint64_t evidence_refused;
+	/* private */
+	struct inventory_conf conf;
+	struct slots streams, paths, counts, previews, hashes, stashes, evidences;
+	uint32_t evidence_free, evidence_fresh; /* + 1, 0 = none */
+};
+
+int inventory_open(struct inventory *v, const struct inventory_conf *conf);
+void inventory_close(struct inventory *v);
+
+void inventory_start(struct inventory *v, uint32_t slot);
+void inventory_end(struct inventory *v, uint32_t slot);
+void inventory_set_path(struct inventory *v, uint32_t slot, const struct packet_extra *x);
+
+/* Bytes delivered in order, in direction dir. */
+void inventory_feed(struct inventory *v, uint32_t slot, uint8_t dir, const uint8_t *at, size_t len);
+
+/* First bytes of a direction, joined with what was stashed before: what to identify by. */
+struct span inventory_first(struct inventory *v, uint32_t slot, uint8_t dir, struct span chunk);
+/* They were too few: keep them for the next chunk. */
+void inventory_stash(struct inventory *v, uint32_t slot, uint8_t dir, struct span first);
+
+void inventory_anomaly(struct inventory *v, uint32_t slot, enum anomaly a);
+uint32_t inventory_anomaly_count(const struct inventory *v, uint32_t slot, enum anomaly a);
+
+void inventory_evidence(struct inventory *v, uint32_t slot, const struct evidence *e);
+const struct evidence *inventory_evidence_at(const struct inventory *v, uint32_t entry);
+
+struct span inventory_preview(const struct inventory *v, uint32_t slot, uint8_t dir);
+/* False where hashing is off. */
+bool inventory_sha256(const struct inventory *v, uint32_t slot, uint8_t dir, uint8_t out[32]);
+enum content_kind inventory_kind(const struct inventory *v, uint32_t slot);
+
+#endif

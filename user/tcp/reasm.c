@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reasm — one direction's payload in order: what is new, what was there before, what must wait.
+ */
+#include "user/tcp/conn.h"
+
+#include <string.h>
+
+static void advance(struct tcp_dir *d, uint64_t n)
+{
+	d->next += (uint32_t)n;
+	d->off += n;
+	d->state &= (uint16_t)~DIR_SOFT;
+	if ((d->state & DIR_FIN) && !seq_before(d->next, d->fin))
+		d->state |= DIR_ENDED;
+}
+
+/* Bytes at the segment's start that were delivered already. */
+static uint32_t trim_known(struct tcp *t, struct tcp_conn *c, struct segment *seg)
+{
+	struct tcp_dir *d = &c->dir[t->out.dir];
+	uint32_t total = seg->len + seg->cut, known = d->next - seg->seq, before = 0;
+	struct tcp_report *count = &tcp_rare_of(t, t->out.slot)->count[t->out.dir];
+
+	if (known > total)
+		known = total;
+	if (d->next - seg->seq > d->off) { /* reaches before the first byte */
+		before = d->next - seg->seq - (uint32_t)d->off;
+		if (before > known)
+			before = known;
+		t->anomalies |= anomaly_bit(ANOMALY_BEFORE_START);
+	}
+	if (known == total) {
+		count->retransmitted_bytes += known;
+		t->totals.retransmitted_bytes += known;
+	} else {
+		count->overlap_bytes += known;
+		t->totals.overlap_bytes += known;
+	}
+	if (seg->len > before && known > before) {
+		uint32_t captured = seg->len < known ? seg->len : known;
+
+		t->out.again = (struct segment){.len = captured - before, .at = seg->at + before};
+		t->out.again_off = d->off - (d->next - (seg->seq + before));
+	}
+	seg->at += known < seg->len ? known : seg->len;
+	seg->seq += known;
+	if (known < seg->len) {
+		seg->len -= known;
+	} else {
+		seg->cut -= known - seg->len;
+		seg->len = 0;
+	}
+	return known;
+}
+
+/* A segment far ahead of the window: held, but believed only once another one continues it. */
+static void far_segment(struct tcp *t, struct tcp_conn *c, const struct segment *seg)
+{
+	struct tcp_dir *d = &c->dir[t->out.dir];
+	struct tcp_rare *rare = tcp_rare_of(t, t->out.slot);
+	uint32_t *from = &rare->far_seq[t->out.dir], *next = &rare->far_next[t->out.dir];
+
+	t->anomalies |= anomaly_bit(ANOMALY_FAR_SEQUENCE);
+	t->totals.far++;
+	if ((d->state & DIR_FAR) && seg->seq == *next) {
+		d->state &= (uint16_t)~DIR_FAR;
+		t->out.skip = true;
+	} else {
+		if (d->state & DIR_FAR)
+			pieces_drop_from(&t->pool, &d->held, *from);
+		d->state |= DIR_FAR;
+		*from = seg->seq;
+	}
+	*next = seg->seq + seg->len + seg->cut;
+}
+
+/* Before a byte was delivered, a guessed start may turn out to be too late or one too early. */
+static void settle_base(struct tcp_dir *d, uint32_t seq)
+{
+	int32_t diff = seq_diff(seq, d->next);
+
+	if (!(d->state & DIR_SOFT) || d->off || !pieces_empty(&d->held))
+		return;
+	if (diff == 1 || (diff < 0 && diff > -(1 << 20)))
+		d->next = seq;
+}
+
+/* The first held piece is of an unconfirmed far segment: no hole to give up for it. */
+static bool first_is_far(struct tcp *t, const struct tcp_dir *d)
+{
+	return (d->state & DIR_FAR) && !seq_before(pieces_first(&t->pool, &d->held)->seq,
+						   t->rare[t->out.slot].far_seq[t->out.dir]);
+}
+
+void reasm_segment(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *in, uint32_t seq)
+{
+	struct tcp_dir *d = &c->dir[in->dir], *peer = &c->dir[!in->dir];
+	struct segment seg = {.seq = seq, .len = in->cap, .cut = in->len - in->cap, .at = in->at};
+	uint32_t end = seq + in->len;
+
+	settle_base(d, seq);
+	if (in->len <= 1 && seq_diff(seq, d->next) == -1 && (d->off || !(d->state & DIR_SOFT)) &&
+	    !(in->flags & (TCP_SYN | TCP_FIN))) {
+		tcp_rare_of(t, t->out.slot)->count[in->dir].keepalives++; /* RFC 9293 §3.8.4 */
+		return;
+	}
+	if (in->len == 0)
+		return;
+	c->state |= CONN_DATA;
+	if ((d->state & DIR_ACKED) && peer->window && end == d->acked + peer->window)
+		tcp_rare_of(t, t->out.slot)->count[in->dir].window_fulls++;
+	if ((d->state & DIR_FIN) && seq_before(d->fin, end))
+		t->anomalies |= anomaly_bit(ANOMALY_AFTER_FIN);
+	if (seq_before(seq, d->next)) {
+		trim_known(t, c, &seg);
+		if (seg.len + seg.cut == 0)
+			return;
+	}
+	if (seq_before(d->top, end))
+		d->top = end;
+	t->out.seg = seg;
+	if (seg.seq == d->next &&
+	    (pieces_empty(&d->held) ||
+	     !seq_before(pieces_first(&t->pool, &d->held)->seq, seg.seq + seg.len + seg.cut))) {
+		t->out.direct = true;
+		return;
+	}
+	t->out.store = true;
+	if (seq_before(d->next, seg.seq) && !pieces_empty(&d->held) &&
+	    in->clock_ns > d->hole_since && in->clock_ns - d->hole_since > t->conf.hole_ns &&
+	    !first_is_far(t, d))
+		t->out.skip = true;
+	if (!dir_in_window(d, peer, seg.seq))
+		far_segment(t, c, &seg);
+}
+
+static bool room(const struct tcp *t, const struct tcp_conn *c)
+{
+	uint32_t want = t->out.seg.len / PIECE_DATA + 2;
+	uint64_t held = (uint64_t)c->dir[0].held.count + c->dir[1].held.count + want;
+
+	return want <= t->pool.cap - t->pool.used &&
+	       c->dir[t->out.dir].held.count + want <= t->conf.max_segments &&
+	       held * sizeof(struct piece) <= t->conf.max_flow_bytes;
+}
+
+/* Puts the segment among the held pieces. */
+static void store(struct tcp *t, struct tcp_conn *c)
+{
+	struct tcp_dir *d = &c->dir[t->out.dir];
+	const struct segment *seg = &t->out.seg;
+	bool first = pieces_empty(&d->held);
+	struct tcp_report *count = &tcp_rare_of(t, t->out.slot)->count[t->out.dir];
+	struct pieces_got got;
+
+	t->out.store = false;
+	pieces_insert(&t->pool, &d->held, seg, t->conf.policy, &got);
+	if (first)
+		d->hole_since = t->out.clock_ns;
+	if (seq_before(d->next, seg->seq) && got.added) {
+		count->out_of_order++;
+		t->totals.out_of_order++;
+	}
+	if (got.full) {
+		t->anomalies |= anomaly_bit(ANOMALY_BUFFER_LIMIT);
+		t->totals.buffer_limits++;
+	}
+	if (got.known && got.added == 0) {
+		count->retransmitted_bytes += got.known;
+		t->totals.retransmitted_bytes += got.known;
+	} else if (got.known) {
+		count->overlap_bytes += got.known;
+		t->totals.overlap_bytes += got.known;
+	}
+	if (!got.conflict)
+		return;
+	t->evidence.off = d->off + (got.loser_seq - d->next);
+	t->evidence.dir = t->out.dir;
+	t->evidence.len = got.loser_len;
+	t->evidence.loser_is_new = got.loser_is_new;
+	for (uint32_t i = 0; i < got.loser_len; i++)
+		t->evidence.bytes[i] = got.loser[i];
+	tcp_conflict(t, t->out.slot, t->out.dir, got.conflict);
+}
+
+static bool give(struct chunk *chunk, struct tcp *t, enum chunk_kind kind, const uint8_t *at,
+		 uint64_t len)
+{
+	struct tcp_dir *d = &t->conn[t->out.slot].dir[t->out.dir];
+
+	*chunk = (struct chunk){
+		.kind = kind, .dir = t->out.dir, .off = d->off, .len = len, .at = at};
+	if (kind == CHUNK_CUT) {
+		tcp_rare_of(t, t->out.slot)->count[t->out.dir].cut_bytes += len;
+		t->totals.cut_bytes += len;
+	}
+	advance(d, len);
+	return true;
+}
+
+static bool give_gap(struct chunk *chunk, struct tcp *t, uint32_t len)
+{
+	struct tcp_report *count = &tcp_rare_of(t, t->out.slot)->count[t->out.dir];
+
+	count->gap_count++;
+	count->gap_bytes += len;
+	t->totals.gaps++;
+	t->totals.gap_bytes += len;
+	t->anomalies |= anomaly_bit(ANOMALY_GAP);
+	return give(chunk, t, CHUNK_GAP, NULL, len);
+}
+
+/* The segment continues the stream: straight from the packet. */
+static bool give_direct(struct chunk *chunk, struct tcp *t)
+{
+	struct segment *seg = &t->out.seg;
+	uint32_t len = seg->len;
+
+	if (len == 0) {
+		t->out.direct = false;
+		return seg->cut ? give(chunk, t, CHUNK_CUT, NULL, seg->cut) : false;
+	}
+	seg->len = 0;
+	t->out.direct = seg->cut > 0;
+	give(chunk, t, CHUNK_DATA, seg->at, len);
+	chunk->in_packet = true;
+	return true;
+}
+
+/* The first held piece begins at or before `next`. */
+static bool give_piece(struct chunk *chunk, struct tcp *t, struct tcp_dir *d, struct piece *p)
+{
+	uint32_t old = d->next - p->seq, len = p->len;
+
+	p->seq += len;
+	p->len = 0;
+	t->out.pop = p->cut == 0;
+	if (old < len)
+		return give(chunk, t, CHUNK_DATA, p->data + old, len - old);
+	old -= len;
+	t->out.pop = true;
+	return old < p->cut ? give(chunk, t, CHUNK_CUT, NULL, p->cut - old) : false;
+}
+
+bool tcp_next(struct tcp *t, struct chunk *chunk)
+{
+	struct tcp_conn *c = &t->conn[t->out.slot];
+	struct tcp_dir *d = &c->dir[t->out.dir];
+
+	if (t->out.again.len) {
+		*chunk = (struct chunk){.kind = CHUNK_AGAIN,
+					.dir = t->out.dir,
+					.off = t->out.again_off,
+					.len = t->out.again.len,
+					.at = t->out.again.at};
+		t->out.again.len = 0;
+		return true;
+	}
+	if (t->out.direct && give_direct(chunk, t))
+		return true;
+	for (;;) {
+		struct piece *p;
+
+		if (t->out.pop)
+			pieces_pop(&t->pool, &d->held);
+		t->out.pop = false;
+		p = pieces_first(&t->pool, &d->held);
+		if (p && !seq_before(d->next, p->seq)) {
+			if (give_piece(chunk, t, d, p))
+				return true;
+			continue;
+		}
+		if (p && first_is_far(t, d) && (t->out.flush || (t->out.store && !room(t, c)))) {
+			pieces_clear(&t->pool, &d->held); /* never confirmed */
+			d->state &= (uint16_t)~DIR_FAR;
+			continue;
+		}
+		if (p && (t->out.flush || t->out.skip || (t->out.store && !room(t, c)))) {
+			if (!t->out.flush && !t->out.skip) {
+				t->anomalies |= anomaly_bit(ANOMALY_BUFFER_LIMIT);
+				t->totals.buffer_limits++;
+			}
+			t->out.skip = false;
+			d->hole_since = t->out.clock_ns;
+			return give_gap(chunk, t, p->seq - d->next);
+		}
+		if (t->out.store) {
+			/* What was skipped meanwhile may have passed parts of it. */
+			if (seq_before(t->out.seg.seq, d->next))
+				trim_known(t, c, &t->out.seg);
+			t->out.again.len = 0;
+			t->out.store = false;
+			if (t->out.seg.len + t->out.seg.cut)
+				store(t, c);
+			continue;
+		}
+		if (t->out.flush && (d->state & (DIR_FIN | DIR_BASE)) == (DIR_FIN | DIR_BASE) &&
+		    seq_before(d->next, d->fin))
+			return give_gap(chunk, t, d->fin - d->next);
+		if (!t->out.both)
+			return false;
+		t->out.both = false;
+		t->out.dir = 1;
+		d = &c->dir[1];
+	}
+}
+
+void tcp_flush(struct tcp *t, uint32_t slot)
+{
+	t->anomalies = 0;
+	memset(&t->out, 0, sizeof(t->out));
+	t->out.slot = slot;
+	t->out.flush = t->out.both = true;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* tell — see tell.h. */
+#include "user/tell.h"
+
+#include <string.h>
+
+#include "user/flow/id.h"
+
+/* A place for one more record. */
+static struct json *begin(struct shard *s)
+{
+	if (json_room(&s->json) < s->record_max) {
+		s->buffer = sink_next(s->sink, s->index, (size_t)(s->json.at - s->buffer));
+		s->json.end = s->buffer + 2 * s->record_max;
+		s->json.at = s->buffer;
+	}
+	return &s->json;
+}
+
+static const char *app_proto(const struct stream *st, bool payload)
+{
+	if (st->service.source >= SOURCE_PAYLOAD)
+		return st->service.name == SERVICE_HTTPS ? "tls"
+							 : service_name_text(st->service.name);
+	return payload && !st->tries[0] && !st->tries[1] ? "failed" : NULL;
+}
+
+/* Envelope of records about a stream: of the client, at the stream's last packet. */
+static void head_of(const struct shard *s, uint32_t slot, struct event_head *h)
+{
+	const struct flow *f = &s->flows.flow[slot];
+	const struct stream *st = &s->inventory.stream[slot];
+	const struct iface *iface =
+		st->iface == IFACE_NONE ? NULL : source_iface(s->source, st->iface);
+
+	*h = (struct event_head){
+		.ts_ns = f->last_ns,
+		.number = f->last_number,
+		.iface = iface && iface->name[0] ? iface->name : NULL,
+		.key = &f->key,
+		.src_hi = st->flags & STREAM_CLIENT_HI,
+		.has_stream = true,
+		.stream_id = st->id,
+		.path = st->flags & STREAM_HAS_PATH ? &s->inventory.path[slot] : NULL,
+		.app_proto = app_proto(st, st->stream_bytes[0] + st->stream_bytes[1] > 0),
+	};
+	if (source_several(s->source)) {
+		h->file = source_file_name(s->source, st->file);
+		h->file_number = st->file_number;
+	}
+}
+
+enum stream_status tell_status(const struct shard *s, uint32_t slot)
+{
+	if (s->flows.flow[slot].key.proto != 6)
+		return STREAM_OPEN;
+	if (tcp_is_reset(&s->tcp, slot))
+		return STREAM_RESET;
+	if (tcp_is_closed(&s->tcp, slot))
+		return STREAM_CLOSED;
+	return tcp_is_closing(&s->tcp, slot) ? STREAM_CLOSING : STREAM_OPEN;
+}
+
+static void fill_direction(const struct shard *s, uint32_t slot, uint8_t dir,
+			   struct event_direction *d)
+{
+	const struct flow *f = &s->flows.flow[slot];
+	const struct stream *st = &s->inventory.stream[slot];
+
+	*d = (struct event_direction){
+		.packets = f->packets[dir],
+		.bytes = f->bytes[dir],
+		.payload_bytes = f->payload_bytes[dir],
+		.stream_bytes = st->stream_bytes[dir],
+		.kind = classify_kind(&st->text[dir]),
+	};
+	if (f->key.proto == 6)
+		tcp_report(&s->tcp, slot, dir, &d->tcp);
+	else if (st->flags & STREAM_CUT)
+		d->tcp.cut_bytes = d->payload_bytes - d->stream_bytes;
+}
+
+static void fill(const struct shard *s, uint32_t slot, struct event_stream *e)
+{
+	const struct flow *f = &s->flows.flow[slot];
+	const struct stream *st = &s->inventory.stream[slot];
+	uint8_t a_dir = st->flags & STREAM_CLIENT_HI ? 1 : 0;
+
+	head_of(s, slot, &e->head);
+	e->first_ns = st->first_ns;
+	e->last_ns = f->last_ns;
+	e->service = st->service;
+	e->status = tell_status(s, slot);
+	e->kind = inventory_kind(&s->inventory, slot);
+	e->worker = s->index;
+	e->a_dir = a_dir;
+	fill_direction(s, slot, a_dir, &e->dir[0]);
+	fill_direction(s, slot, !a_dir, &e->dir[1]);
+}
+
+static void show_previews(const struct shard *s, uint32_t slot, struct event_stream *e)
+{
+	e->show_preview = true;
+	e->dir[0].preview = inventory_preview(&s->inventory, slot, e->a_dir);
+	e->dir[1].preview = inventory_preview(&s->inventory, slot, !e->a_dir);
+}
+
+/* True where status, service or kind of content are not what was told last. */
+static bool changed(const struct shard *s, uint32_t slot)
+{
+	const struct stream *st = &s->inventory.stream[slot];
+
+	return st->told_status != tell_status(s, slot) ||
+	       memcmp(&st->told_service, &st->service, sizeof(st->service)) != 0 ||
+	       st->told_kind != inventory_kind(&s->inventory, slot);
+}
+
+void tell_stream(struct shard *s, uint32_t slot)
+{
+	const struct flow *f = &s->flows.flow[slot];
+	struct stream *st = &s->inventory.stream[slot];
+	uint64_t packets = f->packets[0] + f->packets[1];
+	uint64_t bytes = st->stream_bytes[0] + st->stream_bytes[1];
+	bool first = st->told_packets == 0;
+	struct event_stream e;
+
+	if (!first && !changed(s, slot) &&
+	    !(s->conf->update_packets && packets - st->told_packets >= s->conf->update_packets) &&
+	    !(s->conf->update_bytes && bytes - st->told_bytes >= s->conf->update_bytes))
+		return;
+	e.event = first ? EVENT_STREAM_OPEN : EVENT_STREAM_UPDATE;
+	e.dir[0].sha256 = NULL;
+	fill(s, slot, &e);
+	show_previews(s, slot, &e);
+	st->told_packets = packets;
+	st->told_bytes = bytes;
+	st->told_status = (uint8_t)e.status;
+	st->told_kind = (uint8_t)e.kind;
+	st->told_service = st->service;
+	if (first)
+		s->counts.opened++;
+	else
+		s->counts.updated++;
+	if (s->sink)
+		record_stream(begin(s), &e);
+}
+
+static void fill_end(const struct shard *s, uint32_t slot, struct event_stream *e,
+		     enum flow_reason reason)
+{
+	const struct flow *f = &s->flows.flow[slot];
+	const struct stream *st = &s->inventory.stream[slot];
+
+	e->is_tcp = f->key.proto == 6;
+	e->established = f->packets[0] && f->packets[1];
+	if (e->is_tcp) {
+		e->midstream = tcp_is_midstream(&s->tcp, slot);
+		e->tcp_state = tcp_state(&s->tcp, slot, e->a_dir);
+		e->rtt_ns = tcp_handshake_rtt_ns(&s->tcp, slot);
+		e->established = tcp_is_open(&s->tcp, slot);
+	}
+	e->has_icmp = st->flags & STREAM_HAS_ICMP;
+	e->icmp_type = st->icmp_type;
+	e->icmp_code = st->icmp_code;
+	e->cut = e->dir[0].tcp.cut_bytes + e->dir[1].tcp.cut_bytes > 0;
+	e->reason = reason;
+	if (e->status == STREAM_CLOSED)
+		e->reason = REASON_FIN;
+	else if (e->status == STREAM_RESET)
+		e->reason = REASON_RST;
+	else if (reason == REASON_TIMEOUT)
+		e->status = STREAM_TIMEOUT;
+	else if (reason == REASON_EVICTED)
+		e->status = STREAM_EVICTED;
+	e->has_anomalies = st->flags & STREAM_HAS_COUNTS;
+	for (int i = 0; e->has_anomalies && i < ANOMALY_COUNT; i++)
+		e->anomaly[i] = inventory_anomaly_count(&s->inventory, slot, i);
+	e->inventory = &s->inventory;
+	e->evidence = st->evidence;
+}
+
+void tell_flow(struct shard *s, uint32_t slot, enum flow_reason reason, uint64_t clock_ns)
+{
+	const struct stream *st = &s->inventory.stream[slot];
+	char community[COMMUNITY_ID_LEN];
+	struct event_stream e;
+	uint8_t sha[2][32];
+
+	if (reason == REASON_SHUTDOWN && flow_stale(&s->flows, slot, clock_ns))
+		reason = REASON_TIMEOUT;
+	e.event = EVENT_FLOW;
+	e.show_preview = false;
+	fill(s, slot, &e);
+	fill_end(s, slot, &e, reason);
+	summary_flow(&s->summary, &e);
+	if (!s->sink)
+		return;
+	if (s->conf->flow_previews)
+		show_previews(s, slot, &e);
+	for (int i = 0; i < 2; i++)
+		if (inventory_sha256(&s->inventory, slot, (uint8_t)(i ? !e.a_dir : e.a_dir),
+				     sha[i]))
+			e.dir[i].sha256 = sha[i];
+	community_id(community, &s->flows.flow[slot].key, st->flags & STREAM_CLIENT_HI,
+		     st->icmp_type, st->icmp_code);
+	e.head.community_id = community;
+	record_stream(begin(s), &e);
+}
+
+void tell_anomaly(struct shard *s, uint32_t slot, enum anomaly a)
+{
+	static const struct {
+		const char *event, *type;
+	} names[] = {
+#define ANOMALY_NAMES(name, event, type, help) {event, type},
+		ANOMALIES(ANOMALY_NAMES)
+#undef ANOMALY_NAMES
+	};
+	struct stream *st = &s->inventory.stream[slot];
+	struct event_anomaly e = {.type = names[a].type, .event = names[a].event, .count = 1};
+
+	inventory_anomaly(&s->inventory, slot, a);
+	if (st->anomalies & anomaly_bit(a))
+		return;
+	st->anomalies |= anomaly_bit(a);
+	if (!s->sink)
+		return;
+	head_of(s, slot, &e.head);
+	e.head.ts_ns = s->ns;
+	e.head.number = s->number;
+	if (s->at < s->block->n && s->packets->row[s->at].verdict == VERDICT_FLOW)
+		e.head.src_hi = s->packets->row[s->at].flags & PACKET_FROM_HI;
+	record_anomaly(begin(s), &e);
+}
+
+static void drop_record(struct shard *s, enum rm_drop why, uint64_t ts_ns)
+{
+	static const char *const events[] = {"",
+#define DROP_EVENT(name, json, help) "decode." json,
+					     RM_DROPS(DROP_EVENT)
+#undef DROP_EVENT
+	};
+	struct event_anomaly e = {.type = "decode",
+				  .event = events[why],
+				  .count = s->decode_anomaly[why].pending,
+				  .head = {.ts_ns = ts_ns}};
+
+	if (s->sink)
+		record_anomaly(begin(s), &e);
+	s->decode_anomaly[why].pending = 0;
+}
+
+void tell_drop(struct shard *s, enum rm_drop why)
+{
+	uint64_t second = s->clock_ns / 1000000000;
+
+	if (why == RM_DROP_FILTERED)
+		return;
+	s->decode_anomaly[why].pending++;
+	s->decode_anomaly[why].last_ns = s->ns;
+	if (s->decode_anomaly[why].told && s->decode_anomaly[why].second == second)
+		return;
+	s->decode_anomaly[why].told = true;
+	s->decode_anomaly[why].second = second;
+	drop_record(s, why, s->ns);
+}
+
+void tell_drops_pending(struct shard *s)
+{
+	for (int why = 1; why < RM_DROP_MAX; why++)
+		if (s->decode_anomaly[why].pending)
+			drop_record(s, why, s->decode_anomaly[why].last_ns);
+}
+
+void tell_packet(struct shard *s, const struct block *b, uint32_t i)
+{
+	const struct frame *f = &b->frame[i];
+	const struct iface *iface =
+		f->iface == IFACE_NONE ? NULL : source_iface(s->source, f->iface);
+	struct event_head h = {.ts_ns = f->ts_ns, .number = b->first_number + i};
+
+	if (!s->sink)
+		return;
+	if (iface && iface->name[0])
+		h.iface = iface->name;
+	if (iface && b->file_number) {
+		h.file = source_file_name(s->source, iface->file);
+		h.file_number = b->file_number[i];
+	}
+	record_packet(begin(s), &h, span_of(b->buf + f->at, f->caplen), iface ? iface->linktype : 0,
+		      f->len);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tell — what a shard tells the world: events built from the state of its stages.
+ *
+ * Part of the shard: called by shard.c only, same owner, same thread.
+ */
+#ifndef USER_TELL_H
+#define USER_TELL_H
+
+#include "user/shard.h"
+
+/* stream_open or stream_update, where the stream changed enough to say so. */
+void tell_stream(struct shard *s, uint32_t slot);
+/* The flow record; every flow has exactly one. */
+void tell_flow(struct shard *s, uint32_t slot, enum flow_reason reason, uint64_t clock_ns);
+/* Anomaly a was seen in a stream; reported the first time, counted always. */
+void tell_anomaly(struct shard *s, uint32_t slot, enum anomaly a);
+/* A frame was dropped while decoding (worker 0). */
+void tell_drop(struct shard *s, enum rm_drop why);
+void tell_drops_pending(struct shard *s);
+void tell_packet(struct shard *s, const struct block *b, uint32_t i);
+
+enum stream_status tell_status(const struct shard *s, uint32_t slot);
+
+#endif
