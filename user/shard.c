@@ -26,6 +26,7 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 	bool previews = run->sink && (conf->stream_events || conf->flow_previews);
 	struct inventory_conf inventory = {
 		.slots = run->slots,
+		.told = conf->stream_events,
 		.preview_bytes = previews ? (uint32_t)conf->preview_bytes : 0,
 		.sha256 = conf->sha256,
 		.evidence = 65536, /* 6 MB per worker: evidence of an attack, not of a flood */
@@ -50,6 +51,8 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 		err = flow_open(&s->flows, &flow, run->flows);
 	if (err == 0)
 		err = tcp_open(&s->tcp, &tcp, run->slots);
+	inventory.room = (uint8_t *)s->flows.flow + offsetof(struct flow, room);
+	inventory.room_stride = sizeof(struct flow);
 	if (err == 0)
 		err = inventory_open(&s->inventory, &inventory);
 	if (err == 0)
@@ -128,18 +131,18 @@ static uint64_t domain_of(const struct shard *s, const struct packet *p, const s
 static void find_client(struct shard *s, uint32_t slot, uint8_t dir, uint8_t tcp_flags)
 {
 	const struct flow *f = &s->flows.flow[slot];
-	struct stream *st = &s->inventory.stream[slot];
-	uint16_t sport = dir ? f->key.hi_port : f->key.lo_port;
-	uint16_t dport = dir ? f->key.lo_port : f->key.hi_port;
+	struct stream *st = inventory_at(&s->inventory, slot);
+	uint16_t sport = dir ? f->hi_port : f->lo_port;
+	uint16_t dport = dir ? f->lo_port : f->hi_port;
 	uint8_t client = dir;
 	bool reversed;
 
-	st->service = service_by_port(f->key.proto, sport, dport, &reversed);
-	if (f->key.proto == 6 && (tcp_flags & TCP_SYN)) {
+	st->service = service_by_port(f->proto, sport, dport, &reversed);
+	if (f->proto == 6 && (tcp_flags & TCP_SYN)) {
 		client = tcp_flags & TCP_ACK ? !dir : dir;
 		st->flags |= STREAM_CLIENT_SURE;
 		if (st->service.name && reversed != (client != dir))
-			st->service = service_by_port(f->key.proto, dport, sport, &reversed);
+			st->service = service_by_port(f->proto, dport, sport, &reversed);
 	} else if (reversed) {
 		client = !dir;
 	}
@@ -150,13 +153,13 @@ static void find_client(struct shard *s, uint32_t slot, uint8_t dir, uint8_t tcp
 static enum flow_class class_of(const struct shard *s, uint32_t slot)
 {
 	const struct flow *f = &s->flows.flow[slot];
-	enum service_name name = s->inventory.stream[slot].service.name;
+	enum service_name name = inventory_at(&s->inventory, slot)->service.name;
 
-	if (f->key.proto == 17)
+	if (f->proto == 17)
 		return name == SERVICE_DNS    ? FLOW_UDP_DNS
 		       : name == SERVICE_QUIC ? FLOW_UDP_QUIC
 					      : FLOW_UDP;
-	if (f->key.proto != 6)
+	if (f->proto != 6)
 		return FLOW_OTHER;
 	switch (tcp_phase(&s->tcp, slot)) {
 	case TCP_PHASE_OPENING:
@@ -184,6 +187,7 @@ struct arrival {
 static uint32_t open_flow(struct shard *s, const struct arrival *a, uint32_t ordinal)
 {
 	uint32_t slot = flow_add(&s->flows, &a->key, a->domain, a->hash, a->clock_ns);
+	struct stream_more *more;
 	struct stream *st;
 
 	if (slot == FLOW_NONE) {
@@ -200,11 +204,12 @@ static uint32_t open_flow(struct shard *s, const struct arrival *a, uint32_t ord
 			return FLOW_NONE;
 	}
 	inventory_start(&s->inventory, slot);
-	st = &s->inventory.stream[slot];
-	st->first_ns = a->ts_ns;
-	st->ordinal = ordinal;
-	st->id = stream_id(&a->key, a->domain, a->ts_ns, ordinal);
-	st->iface = a->f->iface;
+	st = inventory_at(&s->inventory, slot);
+	more = &s->inventory.more[slot];
+	more->first_ns = a->ts_ns;
+	more->ordinal = ordinal;
+	more->id = stream_id(&a->key, a->domain, a->ts_ns, ordinal);
+	more->iface = a->f->iface;
 	if (a->p->extra)
 		inventory_set_path(&s->inventory, slot, &s->packets->extra[a->p->extra]);
 	find_client(s, slot, a->dir, a->tcp_flags);
@@ -225,7 +230,6 @@ static uint32_t open_flow(struct shard *s, const struct arrival *a, uint32_t ord
 static void count_packet(struct shard *s, uint32_t slot, const struct arrival *a)
 {
 	struct flow *f = &s->flows.flow[slot];
-	struct stream *st = &s->inventory.stream[slot];
 
 	f->packets[a->dir]++;
 	f->bytes[a->dir] += a->bytes;
@@ -235,9 +239,11 @@ static void count_packet(struct shard *s, uint32_t slot, const struct arrival *a
 	s->counts.flow_frames += a->frames;
 	s->counts.payload_bytes += a->payload;
 	if (s->block->file_number) {
-		st->file =
+		struct stream_more *more = &s->inventory.more[slot];
+
+		more->file =
 			a->f->iface == IFACE_NONE ? 0 : source_iface(s->source, a->f->iface)->file;
-		st->file_number = s->block->file_number[s->at];
+		more->file_number = s->block->file_number[s->at];
 	}
 }
 
@@ -246,7 +252,7 @@ static void count_packet(struct shard *s, uint32_t slot, const struct arrival *a
 static void identify(struct shard *s, uint32_t slot, uint8_t dir, const uint8_t *at, size_t len,
 		     bool stream)
 {
-	struct stream *st = &s->inventory.stream[slot];
+	struct stream *st = inventory_at(&s->inventory, slot);
 	enum identify_got got;
 	struct identified id;
 	uint8_t a_dir = st->flags & STREAM_CLIENT_HI ? 1 : 0;
@@ -276,7 +282,7 @@ static void identify(struct shard *s, uint32_t slot, uint8_t dir, const uint8_t 
 
 static void drain(struct shard *s, uint32_t slot)
 {
-	struct stream *st = &s->inventory.stream[slot];
+	struct stream *st = inventory_at(&s->inventory, slot);
 	struct chunk c;
 
 	while (tcp_next(&s->tcp, &c)) {
@@ -343,7 +349,7 @@ static void drain(struct shard *s, uint32_t slot)
 /* What still waits is handed on, and the flow record written. */
 static void close_flow(struct shard *s, uint32_t slot, enum flow_reason reason, uint64_t clock_ns)
 {
-	if (s->flows.flow[slot].key.proto == 6) {
+	if (s->flows.flow[slot].proto == 6) {
 		uint64_t ns = s->ns, number = s->number;
 		uint32_t at = s->at;
 
@@ -357,7 +363,7 @@ static void close_flow(struct shard *s, uint32_t slot, enum flow_reason reason, 
 		s->at = at;
 	}
 	tell_flow(s, slot, reason, clock_ns);
-	if (s->flows.flow[slot].key.proto == 6)
+	if (s->flows.flow[slot].proto == 6)
 		tcp_end(&s->tcp, slot);
 	inventory_end(&s->inventory, slot);
 }
@@ -371,9 +377,9 @@ static void end_flow(struct shard *s, uint32_t slot, enum flow_reason reason, ui
 /* Ordinal of a connection that begins now, after `slot` of the same key. */
 static uint32_t next_ordinal(const struct shard *s, uint32_t slot, uint64_t ts_ns)
 {
-	const struct stream *st = &s->inventory.stream[slot];
+	const struct stream_more *more = &s->inventory.more[slot];
 
-	return st->first_ns == ts_ns ? st->ordinal + 1 : 0;
+	return more->first_ns == ts_ns ? more->ordinal + 1 : 0;
 }
 
 static void segment_of(const struct arrival *a, const struct block *b, struct tcp_segment *seg)
@@ -478,7 +484,7 @@ static uint32_t on_tcp(struct shard *s, uint32_t slot, const struct arrival *a)
 /* A SYN after the first packets: now it is known who the client is. */
 static void late_client(struct shard *s, uint32_t slot, const struct arrival *a)
 {
-	struct stream *st = &s->inventory.stream[slot];
+	struct stream *st = inventory_at(&s->inventory, slot);
 	uint8_t client = a->tcp_flags & TCP_ACK ? !a->dir : a->dir;
 
 	if ((st->flags & STREAM_CLIENT_SURE) ||
@@ -502,11 +508,13 @@ static void header_anomalies(struct shard *s, uint32_t slot, const struct packet
 
 static void on_datagram(struct shard *s, uint32_t slot, const struct arrival *a)
 {
-	struct stream *st = &s->inventory.stream[slot];
+	struct stream *st = inventory_at(&s->inventory, slot);
 	const uint8_t *at = s->block->buf + a->p->payload;
 
-	if (a->p->payload_cap < a->p->payload_len)
+	if (a->p->payload_cap < a->p->payload_len) {
 		st->flags |= STREAM_CUT;
+		s->inventory.more[slot].cut_bytes[a->dir] += a->p->payload_len - a->p->payload_cap;
+	}
 	if (a->p->payload_cap == 0)
 		return;
 	inventory_feed(&s->inventory, slot, a->dir, at, a->p->payload_cap);
@@ -611,7 +619,6 @@ static void prefetch(struct shard *s, const uint32_t *index, uint32_t n)
 			continue;
 		__builtin_prefetch(&s->flows.flow[slot], 1);
 		__builtin_prefetch((const char *)&s->flows.flow[slot] + 64, 1);
-		__builtin_prefetch(&s->inventory.stream[slot], 1);
 		if (p->proto == 6) {
 			content_prefetch(&s->content, slot);
 			__builtin_prefetch(&s->tcp.conn[slot], 1);

@@ -39,7 +39,7 @@ void summary_flow(struct summary *s, const struct event_stream *e)
 	uint64_t packets = e->dir[0].packets + e->dir[1].packets;
 	uint64_t bytes = e->dir[0].bytes + e->dir[1].bytes;
 	uint64_t payload = e->dir[0].payload_bytes + e->dir[1].payload_bytes;
-	uint8_t proto = e->head.key->proto;
+	uint8_t proto = e->head.key.proto;
 
 	s->service[e->service.name].streams++;
 	s->service[e->service.name].packets += packets;
@@ -58,7 +58,7 @@ void summary_flow(struct summary *s, const struct event_stream *e)
 			s->anomaly[i] += e->anomaly[i];
 	if (s->tops == SUMMARY_TOP && bytes < s->top[SUMMARY_TOP - 1].bytes)
 		return;
-	top_add(s, &(struct summary_conversation){.key = *e->head.key,
+	top_add(s, &(struct summary_conversation){.key = e->head.key,
 						  .client_hi = e->head.src_hi,
 						  .service = e->service.name,
 						  .bytes = bytes,

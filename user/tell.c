@@ -29,30 +29,32 @@ static const char *app_proto(const struct stream *st, bool payload)
 static void head_of(const struct shard *s, uint32_t slot, struct event_head *h)
 {
 	const struct flow *f = &s->flows.flow[slot];
-	const struct stream *st = &s->inventory.stream[slot];
+	const struct stream *st = inventory_at(&s->inventory, slot);
+	const struct stream_more *more = &s->inventory.more[slot];
 	const struct iface *iface =
-		st->iface == IFACE_NONE ? NULL : source_iface(s->source, st->iface);
+		more->iface == IFACE_NONE ? NULL : source_iface(s->source, more->iface);
 
 	*h = (struct event_head){
 		.ts_ns = f->last_ns,
 		.number = f->last_number,
 		.iface = iface && iface->name[0] ? iface->name : NULL,
-		.key = &f->key,
+		.has_key = true,
 		.src_hi = st->flags & STREAM_CLIENT_HI,
 		.has_stream = true,
-		.stream_id = st->id,
+		.stream_id = more->id,
 		.path = st->flags & STREAM_HAS_PATH ? &s->inventory.path[slot] : NULL,
-		.app_proto = app_proto(st, st->stream_bytes[0] + st->stream_bytes[1] > 0),
+		.app_proto = app_proto(st, st->text[0].seen + st->text[1].seen > 0),
 	};
+	flow_key_at(&s->flows, slot, &h->key);
 	if (source_several(s->source)) {
-		h->file = source_file_name(s->source, st->file);
-		h->file_number = st->file_number;
+		h->file = source_file_name(s->source, more->file);
+		h->file_number = more->file_number;
 	}
 }
 
 enum stream_status tell_status(const struct shard *s, uint32_t slot)
 {
-	if (s->flows.flow[slot].key.proto != 6)
+	if (s->flows.flow[slot].proto != 6)
 		return STREAM_OPEN;
 	if (tcp_is_reset(&s->tcp, slot))
 		return STREAM_RESET;
@@ -65,29 +67,32 @@ static void fill_direction(const struct shard *s, uint32_t slot, uint8_t dir,
 			   struct event_direction *d)
 {
 	const struct flow *f = &s->flows.flow[slot];
-	const struct stream *st = &s->inventory.stream[slot];
+	const struct stream *st = inventory_at(&s->inventory, slot);
 
 	*d = (struct event_direction){
 		.packets = f->packets[dir],
 		.bytes = f->bytes[dir],
 		.payload_bytes = f->payload_bytes[dir],
-		.stream_bytes = st->stream_bytes[dir],
 		.kind = classify_kind(&st->text[dir]),
 	};
-	if (f->key.proto == 6)
+	if (f->proto == 6) {
 		tcp_report(&s->tcp, slot, dir, &d->tcp);
-	else if (st->flags & STREAM_CUT)
-		d->tcp.cut_bytes = d->payload_bytes - d->stream_bytes;
+		d->stream_bytes = d->tcp.stream_bytes;
+	} else {
+		if (st->flags & STREAM_CUT)
+			d->tcp.cut_bytes = s->inventory.more[slot].cut_bytes[dir];
+		d->stream_bytes = d->payload_bytes - d->tcp.cut_bytes;
+	}
 }
 
 static void fill(const struct shard *s, uint32_t slot, struct event_stream *e)
 {
 	const struct flow *f = &s->flows.flow[slot];
-	const struct stream *st = &s->inventory.stream[slot];
+	const struct stream *st = inventory_at(&s->inventory, slot);
 	uint8_t a_dir = st->flags & STREAM_CLIENT_HI ? 1 : 0;
 
 	head_of(s, slot, &e->head);
-	e->first_ns = st->first_ns;
+	e->first_ns = s->inventory.more[slot].first_ns;
 	e->last_ns = f->last_ns;
 	e->service = st->service;
 	e->status = tell_status(s, slot);
@@ -106,37 +111,45 @@ static void show_previews(const struct shard *s, uint32_t slot, struct event_str
 }
 
 /* True where status, service or kind of content are not what was told last. */
-static bool changed(const struct shard *s, uint32_t slot)
+static bool changed(const struct shard *s, uint32_t slot, const struct stream_told *told)
 {
-	const struct stream *st = &s->inventory.stream[slot];
+	const struct stream *st = inventory_at(&s->inventory, slot);
 
-	return st->told_status != tell_status(s, slot) ||
-	       memcmp(&st->told_service, &st->service, sizeof(st->service)) != 0 ||
-	       st->told_kind != inventory_kind(&s->inventory, slot);
+	return told->status != tell_status(s, slot) ||
+	       memcmp(&told->service, &st->service, sizeof(st->service)) != 0 ||
+	       told->kind != inventory_kind(&s->inventory, slot);
+}
+
+static uint64_t delivered(const struct shard *s, uint32_t slot)
+{
+	struct event_direction d[2];
+
+	fill_direction(s, slot, 0, &d[0]);
+	fill_direction(s, slot, 1, &d[1]);
+	return d[0].stream_bytes + d[1].stream_bytes;
 }
 
 void tell_stream(struct shard *s, uint32_t slot)
 {
 	const struct flow *f = &s->flows.flow[slot];
-	struct stream *st = &s->inventory.stream[slot];
+	struct stream_told *told = &s->inventory.told[slot];
 	uint64_t packets = f->packets[0] + f->packets[1];
-	uint64_t bytes = st->stream_bytes[0] + st->stream_bytes[1];
-	bool first = st->told_packets == 0;
+	uint64_t bytes = delivered(s, slot);
+	bool first = told->packets == 0;
 	struct event_stream e;
 
-	if (!first && !changed(s, slot) &&
-	    !(s->conf->update_packets && packets - st->told_packets >= s->conf->update_packets) &&
-	    !(s->conf->update_bytes && bytes - st->told_bytes >= s->conf->update_bytes))
+	if (!first && !changed(s, slot, told) &&
+	    !(s->conf->update_packets && packets - told->packets >= s->conf->update_packets) &&
+	    !(s->conf->update_bytes && bytes - told->bytes >= s->conf->update_bytes))
 		return;
 	e.event = first ? EVENT_STREAM_OPEN : EVENT_STREAM_UPDATE;
-	e.dir[0].sha256 = NULL;
 	fill(s, slot, &e);
 	show_previews(s, slot, &e);
-	st->told_packets = packets;
-	st->told_bytes = bytes;
-	st->told_status = (uint8_t)e.status;
-	st->told_kind = (uint8_t)e.kind;
-	st->told_service = st->service;
+	told->packets = packets;
+	told->bytes = bytes;
+	told->status = (uint8_t)e.status;
+	told->kind = (uint8_t)e.kind;
+	told->service = e.service;
 	if (first)
 		s->counts.opened++;
 	else
@@ -149,9 +162,9 @@ static void fill_end(const struct shard *s, uint32_t slot, struct event_stream *
 		     enum flow_reason reason)
 {
 	const struct flow *f = &s->flows.flow[slot];
-	const struct stream *st = &s->inventory.stream[slot];
+	const struct stream *st = inventory_at(&s->inventory, slot);
 
-	e->is_tcp = f->key.proto == 6;
+	e->is_tcp = f->proto == 6;
 	e->established = f->packets[0] && f->packets[1];
 	if (e->is_tcp) {
 		e->midstream = tcp_is_midstream(&s->tcp, slot);
@@ -176,12 +189,12 @@ static void fill_end(const struct shard *s, uint32_t slot, struct event_stream *
 	for (int i = 0; e->has_anomalies && i < ANOMALY_COUNT; i++)
 		e->anomaly[i] = inventory_anomaly_count(&s->inventory, slot, i);
 	e->inventory = &s->inventory;
-	e->evidence = st->evidence;
+	e->evidence = s->inventory.more[slot].evidence;
 }
 
 void tell_flow(struct shard *s, uint32_t slot, enum flow_reason reason, uint64_t clock_ns)
 {
-	const struct stream *st = &s->inventory.stream[slot];
+	const struct stream *st = inventory_at(&s->inventory, slot);
 	char community[COMMUNITY_ID_LEN];
 	struct event_stream e;
 	uint8_t sha[2][32];
@@ -201,8 +214,8 @@ void tell_flow(struct shard *s, uint32_t slot, enum flow_reason reason, uint64_t
 		if (inventory_sha256(&s->inventory, slot, (uint8_t)(i ? !e.a_dir : e.a_dir),
 				     sha[i]))
 			e.dir[i].sha256 = sha[i];
-	community_id(community, &s->flows.flow[slot].key, st->flags & STREAM_CLIENT_HI,
-		     st->icmp_type, st->icmp_code);
+	community_id(community, &e.head.key, st->flags & STREAM_CLIENT_HI, st->icmp_type,
+		     st->icmp_code);
 	e.head.community_id = community;
 	record_stream(begin(s), &e);
 }
@@ -216,7 +229,7 @@ void tell_anomaly(struct shard *s, uint32_t slot, enum anomaly a)
 		ANOMALIES(ANOMALY_NAMES)
 #undef ANOMALY_NAMES
 	};
-	struct stream *st = &s->inventory.stream[slot];
+	struct stream_more *st = &s->inventory.more[slot];
 	struct event_anomaly e = {.type = names[a].type, .event = names[a].event, .count = 1};
 
 	inventory_anomaly(&s->inventory, slot, a);

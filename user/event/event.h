@@ -30,9 +30,10 @@ struct event_head {
 	uint64_t number;  /* of the packet, 0 = none */
 	const char *file; /* with several input files */
 	uint32_t file_number;
-	const char *iface;          /* or NULL */
-	const struct flow_key *key; /* or NULL: about no packet with addresses */
-	bool src_hi;                /* which endpoint is src_ip */
+	const char *iface; /* or NULL */
+	bool has_key;      /* about a packet with addresses */
+	struct flow_key key;
+	bool src_hi; /* which endpoint is src_ip */
 	bool has_stream;
 	uint64_t stream_id;
 	const struct packet_extra *path; /* VLANs and tunnel, or NULL */

@@ -78,7 +78,7 @@ static void path(struct json *j, const struct packet_extra *x, uint8_t ip_layers
 
 static void endpoints(struct json *j, const struct event_head *h)
 {
-	const struct flow_key *k = h->key;
+	const struct flow_key *k = &h->key;
 	char room[4];
 
 	json_lit(j, ",\"src_ip\":");
@@ -108,7 +108,7 @@ void record_head(struct json *j, const struct event_head *h, const char *event_t
 		json_hex64(j, h->stream_id);
 		member_u64(j, "flow_id", h->stream_id & ((1ULL << 53) - 1));
 	}
-	if (h->key)
+	if (h->has_key)
 		endpoints(j, h);
 	if (h->app_proto) {
 		json_lit(j, ",\"app_proto\":\"");
@@ -121,7 +121,7 @@ void record_head(struct json *j, const struct event_head *h, const char *event_t
 		*j->at++ = '"';
 	}
 	if (h->path)
-		path(j, h->path, h->key ? h->key->ip_layers : 0);
+		path(j, h->path, h->key.ip_layers);
 	if (h->iface) {
 		json_lit(j, ",\"in_iface\":");
 		json_text(j, h->iface, strlen(h->iface));

@@ -22,6 +22,8 @@ int flow_open(struct flow_table *t, const struct flow_conf *conf, struct quota *
 	err = slots_open(&t->flows, sizeof(struct flow), conf->slots);
 	if (err == 0)
 		err = slots_open(&t->buckets, sizeof(uint64_t), buckets);
+	if (err == 0)
+		err = slots_open(&t->addresses, sizeof(struct flow_address), conf->slots);
 	if (err == 0 && conf->use_domain)
 		err = slots_open(&t->domains, sizeof(uint64_t), conf->slots);
 	if (err < 0) {
@@ -31,6 +33,7 @@ int flow_open(struct flow_table *t, const struct flow_conf *conf, struct quota *
 	t->flow = (struct flow *)t->flows.base;
 	t->bucket = (uint64_t *)t->buckets.base;
 	t->domain = (uint64_t *)t->domains.base;
+	t->address = (struct flow_address *)t->addresses.base;
 	slots_populate(&t->buckets, buckets * sizeof(uint64_t));
 	memset(t->bucket, 0xff, buckets * sizeof(uint64_t));
 	for (int i = 0; i < FLOW_CLASS_COUNT; i++)
@@ -43,19 +46,58 @@ void flow_close(struct flow_table *t)
 	slots_close(&t->flows);
 	slots_close(&t->buckets);
 	slots_close(&t->domains);
+	slots_close(&t->addresses);
+}
+
+static uint32_t fold(const uint8_t address[16])
+{
+	uint32_t w[4];
+
+	memcpy(w, address, sizeof(w));
+	return w[0] ^ w[1] ^ w[2] ^ w[3]; /* IPv4: the address, the rest is zero */
+}
+
+static bool is_flow(const struct flow_table *t, uint32_t slot, const struct flow_key *key,
+		    uint32_t lo, uint32_t hi)
+{
+	const struct flow *f = &t->flow[slot];
+
+	if (f->lo != lo || f->hi != hi || f->lo_port != key->lo_port ||
+	    f->hi_port != key->hi_port || f->proto != key->proto || f->v6 != key->v6 ||
+	    f->ip_layers != key->ip_layers)
+		return false;
+	return !f->v6 || (memcmp(t->address[slot].lo, key->lo, 16) == 0 &&
+			  memcmp(t->address[slot].hi, key->hi, 16) == 0);
+}
+
+void flow_key_at(const struct flow_table *t, uint32_t slot, struct flow_key *key)
+{
+	const struct flow *f = &t->flow[slot];
+
+	*key = (struct flow_key){.lo_port = f->lo_port,
+				 .hi_port = f->hi_port,
+				 .proto = f->proto,
+				 .v6 = f->v6,
+				 .ip_layers = f->ip_layers};
+	if (f->v6) {
+		memcpy(key->lo, t->address[slot].lo, 16);
+		memcpy(key->hi, t->address[slot].hi, 16);
+	} else {
+		memcpy(key->lo, &f->lo, 4);
+		memcpy(key->hi, &f->hi, 4);
+	}
 }
 
 uint32_t flow_find(const struct flow_table *t, const struct flow_key *key, uint64_t domain,
 		   uint64_t hash)
 {
-	uint32_t at = (uint32_t)hash & t->mask, slot;
+	uint32_t at = (uint32_t)hash & t->mask, slot, lo = fold(key->lo), hi = fold(key->hi);
 
 	for (; t->bucket[at] != EMPTY; at = (at + 1) & t->mask) {
 		if (t->bucket[at] >> 32 != (uint32_t)hash)
 			continue;
 		slot = (uint32_t)t->bucket[at];
-		if (flow_key_equal(&t->flow[slot].key, key) &&
-		    (!t->domain || t->domain[slot] == domain))
+		if (is_flow(t, slot, key, lo, hi) && (!t->domain || t->domain[slot] == domain))
 			return slot;
 	}
 	return FLOW_NONE;
@@ -156,9 +198,21 @@ uint32_t flow_add(struct flow_table *t, const struct flow_key *key, uint64_t dom
 			slots_reach(&t->domains, slot);
 	}
 	f = &t->flow[slot];
-	*f = (struct flow){.key = *key, .last_clock_ns = clock_ns, .tag = (uint32_t)hash};
-	f->class = FLOW_OTHER;
-	f->live = 1;
+	*f = (struct flow){.lo = fold(key->lo),
+			   .hi = fold(key->hi),
+			   .lo_port = key->lo_port,
+			   .hi_port = key->hi_port,
+			   .proto = key->proto,
+			   .v6 = key->v6,
+			   .ip_layers = key->ip_layers,
+			   .class = FLOW_OTHER,
+			   .live = 1,
+			   .last_clock_ns = clock_ns,
+			   .tag = (uint32_t)hash};
+	if (key->v6) { /* not populated ahead: most captures are IPv4 */
+		memcpy(t->address[slot].lo, key->lo, 16);
+		memcpy(t->address[slot].hi, key->hi, 16);
+	}
 	if (t->domain)
 		t->domain[slot] = domain;
 	age_append(t, slot);

@@ -20,7 +20,7 @@ struct flow_key {
 	uint8_t proto, v6, ip_layers, pad;
 };
 
-_Static_assert(sizeof(struct flow_key) == 40, "first part of the flow record");
+_Static_assert(sizeof(struct flow_key) == 40, "hashed as it is, for the stream id");
 
 static inline bool proto_has_ports(uint8_t proto)
 {
@@ -49,21 +49,6 @@ static inline void flow_key_of(struct flow_key *k, const struct packet *p, const
 	}
 	k->lo_port = from_hi ? dst_port : src_port;
 	k->hi_port = from_hi ? src_port : dst_port;
-}
-
-/* Compared in the pieces it was written in: wider loads would wait for the stores. */
-static inline bool flow_key_equal(const struct flow_key *a, const struct flow_key *b)
-{
-	uint32_t x[3], y[3];
-
-	memcpy(x, &a->lo_port, 8);
-	memcpy(y, &b->lo_port, 8);
-	memcpy(&x[2], a->lo, 4);
-	memcpy(&y[2], b->lo, 4);
-	if (((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2])) != 0 || memcmp(a->hi, b->hi, 4) != 0)
-		return false;
-	return !a->v6 ||
-	       (memcmp(a->lo + 4, b->lo + 4, 12) == 0 && memcmp(a->hi + 4, b->hi + 4, 12) == 0);
 }
 
 #endif

@@ -27,7 +27,9 @@ int inventory_open(struct inventory *v, const struct inventory_conf *conf)
 	int err;
 
 	*v = (struct inventory){.conf = *conf};
-	err = slots_open(&v->streams, sizeof(struct stream), conf->slots);
+	err = slots_open(&v->mores, sizeof(struct stream_more), conf->slots);
+	if (err == 0 && conf->told)
+		err = slots_open(&v->tolds, sizeof(struct stream_told), conf->slots);
 	if (err == 0)
 		err = slots_open(&v->paths, sizeof(struct packet_extra), conf->slots);
 	if (err == 0)
@@ -45,14 +47,16 @@ int inventory_open(struct inventory *v, const struct inventory_conf *conf)
 		inventory_close(v);
 		return err;
 	}
-	v->stream = (struct stream *)v->streams.base;
+	v->more = (struct stream_more *)v->mores.base;
+	v->told = (struct stream_told *)v->tolds.base;
 	v->path = (struct packet_extra *)v->paths.base;
 	return 0;
 }
 
 void inventory_close(struct inventory *v)
 {
-	slots_close(&v->streams);
+	slots_close(&v->mores);
+	slots_close(&v->tolds);
 	slots_close(&v->paths);
 	slots_close(&v->counts);
 	slots_close(&v->stashes);
@@ -83,8 +87,13 @@ static struct evidence *evidence_of(const struct inventory *v, uint32_t entry)
 
 void inventory_start(struct inventory *v, uint32_t slot)
 {
-	slots_reach(&v->streams, slot);
-	v->stream[slot] = (struct stream){.tries = {identify_tries, identify_tries}};
+	slots_reach(&v->mores, slot);
+	v->more[slot] = (struct stream_more){0};
+	*inventory_at(v, slot) = (struct stream){.tries = {identify_tries, identify_tries}};
+	if (v->told) {
+		slots_reach(&v->tolds, slot);
+		v->told[slot] = (struct stream_told){0};
+	}
 	if (v->conf.preview_bytes) {
 		slots_reach(&v->previews, slot);
 		preview_of(v, slot)->len[0] = preview_of(v, slot)->len[1] = 0;
@@ -98,7 +107,7 @@ void inventory_start(struct inventory *v, uint32_t slot)
 
 void inventory_end(struct inventory *v, uint32_t slot)
 {
-	uint32_t entry = v->stream[slot].evidence;
+	uint32_t entry = v->more[slot].evidence;
 
 	while (entry) {
 		struct evidence *e = evidence_of(v, entry);
@@ -115,14 +124,13 @@ void inventory_set_path(struct inventory *v, uint32_t slot, const struct packet_
 	if (!x->vlans && !x->tunnel)
 		return;
 	v->path[slot] = *x;
-	v->stream[slot].flags |= STREAM_HAS_PATH;
+	inventory_at(v, slot)->flags |= STREAM_HAS_PATH;
 }
 
 void inventory_feed(struct inventory *v, uint32_t slot, uint8_t dir, const uint8_t *at, size_t len)
 {
-	struct stream *s = &v->stream[slot];
+	struct stream *s = inventory_at(v, slot);
 
-	s->stream_bytes[dir] += len;
 	classify_feed(&s->text[dir], at, len);
 	if (v->conf.preview_bytes) {
 		struct preview *p = preview_of(v, slot);
@@ -139,7 +147,7 @@ void inventory_feed(struct inventory *v, uint32_t slot, uint8_t dir, const uint8
 
 struct span inventory_first(struct inventory *v, uint32_t slot, uint8_t dir, struct span chunk)
 {
-	struct stream *s = &v->stream[slot];
+	struct stream *s = inventory_at(v, slot);
 	uint8_t *stash = ((struct stash *)v->stashes.base + slot)->dir[dir];
 	size_t n = IDENTIFY_STASH - s->stash[dir];
 
@@ -154,7 +162,7 @@ struct span inventory_first(struct inventory *v, uint32_t slot, uint8_t dir, str
 
 void inventory_stash(struct inventory *v, uint32_t slot, uint8_t dir, struct span first)
 {
-	struct stream *s = &v->stream[slot];
+	struct stream *s = inventory_at(v, slot);
 	uint8_t *stash = ((struct stash *)v->stashes.base + slot)->dir[dir];
 
 	if (s->stash[dir]) /* it is there already */
@@ -166,7 +174,7 @@ void inventory_stash(struct inventory *v, uint32_t slot, uint8_t dir, struct spa
 
 void inventory_anomaly(struct inventory *v, uint32_t slot, enum anomaly a)
 {
-	struct stream *s = &v->stream[slot];
+	struct stream *s = inventory_at(v, slot);
 
 	if (!(s->flags & STREAM_HAS_COUNTS)) {
 		memset(counts_of(v, slot), 0, sizeof(struct counts));
@@ -177,12 +185,12 @@ void inventory_anomaly(struct inventory *v, uint32_t slot, enum anomaly a)
 
 uint32_t inventory_anomaly_count(const struct inventory *v, uint32_t slot, enum anomaly a)
 {
-	return v->stream[slot].flags & STREAM_HAS_COUNTS ? counts_of(v, slot)->n[a] : 0;
+	return inventory_at(v, slot)->flags & STREAM_HAS_COUNTS ? counts_of(v, slot)->n[a] : 0;
 }
 
 void inventory_evidence(struct inventory *v, uint32_t slot, const struct evidence *e)
 {
-	struct stream *s = &v->stream[slot];
+	struct stream_more *s = &v->more[slot];
 	uint32_t entry = v->evidence_free;
 
 	if (s->evidence_n == EVIDENCE_MAX ||
@@ -228,7 +236,7 @@ bool inventory_sha256(const struct inventory *v, uint32_t slot, uint8_t dir, uin
 
 enum content_kind inventory_kind(const struct inventory *v, uint32_t slot)
 {
-	const struct stream *s = &v->stream[slot];
+	const struct stream *s = inventory_at(v, slot);
 	enum content_kind kind =
 		classify_join(classify_kind(&s->text[0]), classify_kind(&s->text[1]));
 

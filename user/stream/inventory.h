@@ -3,8 +3,8 @@
  * inventory — what people see of a stream: identity, service, kind of content, first bytes.
  *
  * Owner:   one worker.
- * Memory:  128 bytes per slot; previews, hashes, path and anomaly counts in arrays of their own,
- *          touched only where they are wanted.
+ * Memory:  24 bytes in the flow's record (conf.room), 64 per slot; previews, hashes, path and
+ *          anomaly counts in arrays of their own, touched only where they are wanted.
  * Bounds:  by slots; previews by conf.preview_bytes; evidence by conf.evidence entries per worker
  *          and EVIDENCE_MAX per stream (counted beyond).
  */
@@ -18,6 +18,7 @@
 #include "user/stream/classify.h"
 #include "user/stream/service.h"
 
+#define INVENTORY_ROOM 24U
 #define IDENTIFY_STASH 64U /* first bytes kept where a sender dribbles them */
 #define EVIDENCE_BYTES 64U
 #define EVIDENCE_MAX   64U /* 4 KiB of losing bytes per stream */
@@ -36,33 +37,43 @@ enum {
 	STREAM_HAS_PATH = 1 << 1,   /* VLANs or a tunnel */
 	STREAM_HAS_COUNTS = 1 << 2, /* anomaly counts */
 	STREAM_HAS_ICMP = 1 << 3,
-	STREAM_CUT = 1 << 4, /* snaplen took payload */
+	STREAM_CUT = 1 << 4, /* snaplen took payload of datagrams */
 	STREAM_CLIENT_SURE = 1 << 5,
 };
 
+/* What every packet with payload touches: lies in the flow's record. */
 struct stream {
-	/* every packet with payload */
-	uint64_t stream_bytes[2]; /* delivered in order; [0] from the lower endpoint */
-	struct classify text[2];
+	struct classify text[2]; /* [0] from the lower endpoint */
 	struct service service;
 	uint8_t tries[2]; /* identification attempts left */
 	uint8_t stash[2]; /* bytes stashed for it */
 	uint8_t flags, icmp_type, icmp_code;
-	uint8_t told_status, told_kind;
-	struct service told_service;
-	uint16_t iface, evidence_n;
-	uint32_t anomalies; /* bits that were reported */
-	uint32_t evidence;  /* newest entry + 1, 0 = none */
-	uint32_t ordinal;
-	uint32_t pad;
-	/* opening, ending, and telling about it */
-	uint64_t id, first_ns;
-	uint64_t told_packets, told_bytes; /* at the last stream_open or stream_update */
-	uint32_t file, file_number;
-	uint8_t pad2[24];
+	uint8_t pad[5];
 };
 
-_Static_assert(sizeof(struct stream) == 128, "two cache lines");
+_Static_assert(sizeof(struct stream) == INVENTORY_ROOM, "fits where the flow has room");
+
+/* The rest: opening, ending, oddities. */
+struct stream_more {
+	uint64_t id, first_ns;
+	uint64_t cut_bytes[2]; /* of datagrams, by snaplen */
+	uint32_t ordinal;
+	uint32_t anomalies; /* bits that were reported */
+	uint32_t evidence;  /* newest entry + 1, 0 = none */
+	uint16_t iface, evidence_n;
+	uint32_t file, file_number;
+	uint8_t pad[8];
+};
+
+_Static_assert(sizeof(struct stream_more) == 64, "one cache line");
+
+/* What was said at the last stream_open or stream_update; kept only where they are wanted. */
+struct stream_told {
+	uint64_t packets, bytes;
+	struct service service;
+	uint8_t status, kind;
+	uint8_t pad[2];
+};
 
 /* Bytes that lost an overlap, newest first. */
 struct evidence {
@@ -75,7 +86,10 @@ struct evidence {
 };
 
 struct inventory_conf {
+	uint8_t *room; /* of slot 0, and from one slot to the next */
+	size_t room_stride;
 	uint32_t slots;
+	bool told;              /* stream_open and stream_update are wanted */
 	uint32_t preview_bytes; /* 0 where no record shows them */
 	bool sha256;
 	uint32_t evidence;
@@ -87,14 +101,20 @@ struct preview {
 };
 
 struct inventory {
-	struct stream *stream;
+	struct stream_more *more;
+	struct stream_told *told; /* or NULL */
 	struct packet_extra *path;
 	uint64_t evidence_refused;
 	/* private */
 	struct inventory_conf conf;
-	struct slots streams, paths, counts, previews, hashes, stashes, evidences;
+	struct slots mores, tolds, paths, counts, previews, hashes, stashes, evidences;
 	uint32_t evidence_free, evidence_fresh; /* + 1, 0 = none */
 };
+
+static inline struct stream *inventory_at(const struct inventory *v, uint32_t slot)
+{
+	return (struct stream *)(v->conf.room + slot * v->conf.room_stride);
+}
 
 int inventory_open(struct inventory *v, const struct inventory_conf *conf);
 void inventory_close(struct inventory *v);
