@@ -622,7 +622,6 @@ static void prefetch(struct shard *s, const uint32_t *index, uint32_t n)
 		if (p->proto == 6) {
 			content_prefetch(&s->content, slot);
 			__builtin_prefetch(&s->tcp.conn[slot], 1);
-			__builtin_prefetch((const char *)&s->tcp.conn[slot] + 64, 1);
 		}
 	}
 }

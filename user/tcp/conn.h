@@ -17,6 +17,7 @@ enum {
 	DIR_FAR = 1 << 7,   /* pieces from rare.far_seq on are not believed yet */
 	DIR_ACKED = 1 << 8, /* `acked` means something */
 	DIR_ZERO_WINDOW = 1 << 9,
+	DIR_HELD = 1 << 10, /* pieces wait in rare.held */
 };
 
 enum {
@@ -35,6 +36,8 @@ enum {
 /* State of the few connections that need it; touched first when something rare happens. */
 struct tcp_rare {
 	struct tcp_report count[2];
+	struct pieces held[2];
+	uint64_t hole_since[2]; /* clock when the first hole opened */
 	uint32_t far_seq[2], far_next[2];
 	struct tcp_held_syn syn[2];
 };
@@ -48,19 +51,27 @@ static inline uint32_t dir_start(const struct tcp_dir *d)
 	return d->next - (uint32_t)d->off;
 }
 
-/* The window `peer` advertises, unscaled where midstream hides the factor: then a guess of 256. */
-static inline uint32_t dir_reach(const struct tcp_dir *peer)
+/* The window that `dir` advertises, in bytes; where midstream hides the factor, a guess of 256. */
+static inline uint32_t conn_window(const struct tcp_conn *c, uint8_t dir)
 {
-	uint32_t twice = peer->window > 1U << 28 ? 1U << 29 : peer->window * 2;
+	uint32_t shift = 0;
 
-	return twice > 2U << 20 ? twice : 2U << 20;
+	if (c->dir[0].state & c->dir[1].state & DIR_SCALE)
+		shift = c->dir[dir].scale;
+	else if (!(c->dir[dir].state & DIR_SYN))
+		shift = 8;
+	return (uint32_t)c->dir[dir].window << shift;
 }
 
-static inline bool dir_in_window(const struct tcp_dir *d, const struct tcp_dir *peer, uint32_t seq)
+/* Whether data of `dir` at seq is near enough to what its peer may expect: two windows, 2 MiB. */
+static inline bool conn_in_window(const struct tcp_conn *c, uint8_t dir, uint32_t seq)
 {
+	const struct tcp_dir *d = &c->dir[dir];
 	uint32_t from = d->state & DIR_ACKED ? seq_max(d->next, d->acked) : d->next;
+	uint32_t reach = conn_window(c, !dir);
 
-	return seq_diff(seq, from) <= (int32_t)dir_reach(peer);
+	reach = reach > 1U << 20 ? 2 * reach : 2U << 20;
+	return seq_diff(seq, from) <= (int32_t)reach;
 }
 
 /* reasm.c: takes the payload of a segment; the chunks come from tcp_next. */

@@ -54,6 +54,15 @@ static uint32_t trim_known(struct tcp *t, struct tcp_conn *c, struct segment *se
 	return known;
 }
 
+static void drop_far(struct tcp *t, struct tcp_dir *d, struct tcp_rare *rare)
+{
+	struct pieces *held = &rare->held[t->out.dir];
+
+	pieces_drop_from(&t->pool, held, rare->far_seq[t->out.dir]);
+	if (pieces_empty(held))
+		d->state &= (uint16_t)~DIR_HELD;
+}
+
 /* A segment far ahead of the window: held, but believed only once another one continues it. */
 static void far_segment(struct tcp *t, struct tcp_conn *c, const struct segment *seg)
 {
@@ -68,7 +77,7 @@ static void far_segment(struct tcp *t, struct tcp_conn *c, const struct segment 
 		t->out.skip = true;
 	} else {
 		if (d->state & DIR_FAR)
-			pieces_drop_from(&t->pool, &d->held, *from);
+			drop_far(t, d, rare);
 		d->state |= DIR_FAR;
 		*from = seg->seq;
 	}
@@ -80,17 +89,29 @@ static void settle_base(struct tcp_dir *d, uint32_t seq)
 {
 	int32_t diff = seq_diff(seq, d->next);
 
-	if (!(d->state & DIR_SOFT) || d->off || !pieces_empty(&d->held))
+	if (!(d->state & DIR_SOFT) || d->off || (d->state & DIR_HELD))
 		return;
 	if (diff == 1 || (diff < 0 && diff > -(1 << 20)))
 		d->next = seq;
 }
 
+static struct piece *first_held(struct tcp *t)
+{
+	return pieces_first(&t->pool, &t->rare[t->out.slot].held[t->out.dir]);
+}
+
 /* The first held piece is of an unconfirmed far segment: no hole to give up for it. */
 static bool first_is_far(struct tcp *t, const struct tcp_dir *d)
 {
-	return (d->state & DIR_FAR) && !seq_before(pieces_first(&t->pool, &d->held)->seq,
-						   t->rare[t->out.slot].far_seq[t->out.dir]);
+	return (d->state & DIR_FAR) &&
+	       !seq_before(first_held(t)->seq, t->rare[t->out.slot].far_seq[t->out.dir]);
+}
+
+static bool hole_is_old(const struct tcp *t, uint64_t clock_ns)
+{
+	uint64_t since = t->rare[t->out.slot].hole_since[t->out.dir];
+
+	return clock_ns > since && clock_ns - since > t->conf.hole_ns;
 }
 
 void reasm_segment(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *in, uint32_t seq)
@@ -107,8 +128,8 @@ void reasm_segment(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *
 	}
 	if (in->len == 0)
 		return;
-	c->state |= CONN_DATA;
-	if ((d->state & DIR_ACKED) && peer->window && end == d->acked + peer->window)
+	c->dir[0].conn |= CONN_DATA;
+	if ((d->state & DIR_ACKED) && peer->window && end == d->acked + conn_window(c, !in->dir))
 		tcp_rare_of(t, t->out.slot)->count[in->dir].window_fulls++;
 	if ((d->state & DIR_FIN) && seq_before(d->fin, end))
 		t->anomalies |= anomaly_bit(ANOMALY_AFTER_FIN);
@@ -117,31 +138,28 @@ void reasm_segment(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *
 		if (seg.len + seg.cut == 0)
 			return;
 	}
-	if (seq_before(d->top, end))
-		d->top = end;
 	t->out.seg = seg;
-	if (seg.seq == d->next &&
-	    (pieces_empty(&d->held) ||
-	     !seq_before(pieces_first(&t->pool, &d->held)->seq, seg.seq + seg.len + seg.cut))) {
+	if (seg.seq == d->next && (!(d->state & DIR_HELD) ||
+				   !seq_before(first_held(t)->seq, seg.seq + seg.len + seg.cut))) {
 		t->out.direct = true;
 		return;
 	}
 	t->out.store = true;
-	if (seq_before(d->next, seg.seq) && !pieces_empty(&d->held) &&
-	    in->clock_ns > d->hole_since && in->clock_ns - d->hole_since > t->conf.hole_ns &&
+	if (seq_before(d->next, seg.seq) && (d->state & DIR_HELD) && hole_is_old(t, in->clock_ns) &&
 	    !first_is_far(t, d))
 		t->out.skip = true;
-	if (!dir_in_window(d, peer, seg.seq))
+	if (!conn_in_window(c, in->dir, seg.seq))
 		far_segment(t, c, &seg);
 }
 
-static bool room(const struct tcp *t, const struct tcp_conn *c)
+static bool room(const struct tcp *t)
 {
 	uint32_t want = t->out.seg.len / PIECE_DATA + 2;
-	uint64_t held = (uint64_t)c->dir[0].held.count + c->dir[1].held.count + want;
+	const struct pieces *list = t->rare[t->out.slot].held;
+	uint64_t held = (uint64_t)list[0].count + list[1].count + want;
 
 	return want <= t->pool.cap - t->pool.used &&
-	       c->dir[t->out.dir].held.count + want <= t->conf.max_segments &&
+	       list[t->out.dir].count + want <= t->conf.max_segments &&
 	       held * sizeof(struct piece) <= t->conf.max_flow_bytes;
 }
 
@@ -150,14 +168,17 @@ static void store(struct tcp *t, struct tcp_conn *c)
 {
 	struct tcp_dir *d = &c->dir[t->out.dir];
 	const struct segment *seg = &t->out.seg;
-	bool first = pieces_empty(&d->held);
-	struct tcp_report *count = &tcp_rare_of(t, t->out.slot)->count[t->out.dir];
+	struct tcp_rare *rare = tcp_rare_of(t, t->out.slot);
+	struct pieces *held = &rare->held[t->out.dir];
+	struct tcp_report *count = &rare->count[t->out.dir];
 	struct pieces_got got;
 
 	t->out.store = false;
-	pieces_insert(&t->pool, &d->held, seg, t->conf.policy, &got);
-	if (first)
-		d->hole_since = t->out.clock_ns;
+	if (pieces_empty(held))
+		rare->hole_since[t->out.dir] = t->out.clock_ns;
+	pieces_insert(&t->pool, held, seg, t->conf.policy, &got);
+	if (!pieces_empty(held))
+		d->state |= DIR_HELD;
 	if (seq_before(d->next, seg->seq) && got.added) {
 		count->out_of_order++;
 		t->totals.out_of_order++;
@@ -243,6 +264,15 @@ static bool give_piece(struct chunk *chunk, struct tcp *t, struct tcp_dir *d, st
 	return old < p->cut ? give(chunk, t, CHUNK_CUT, NULL, p->cut - old) : false;
 }
 
+static void pop_held(struct tcp *t, struct tcp_dir *d)
+{
+	struct pieces *held = &t->rare[t->out.slot].held[t->out.dir];
+
+	pieces_pop(&t->pool, held);
+	if (pieces_empty(held))
+		d->state &= (uint16_t)~DIR_HELD;
+}
+
 bool tcp_next(struct tcp *t, struct chunk *chunk)
 {
 	struct tcp_conn *c = &t->conn[t->out.slot];
@@ -260,29 +290,30 @@ bool tcp_next(struct tcp *t, struct chunk *chunk)
 	if (t->out.direct && give_direct(chunk, t))
 		return true;
 	for (;;) {
-		struct piece *p;
+		struct piece *p = NULL;
 
 		if (t->out.pop)
-			pieces_pop(&t->pool, &d->held);
+			pop_held(t, d);
 		t->out.pop = false;
-		p = pieces_first(&t->pool, &d->held);
+		if (d->state & DIR_HELD)
+			p = first_held(t);
 		if (p && !seq_before(d->next, p->seq)) {
 			if (give_piece(chunk, t, d, p))
 				return true;
 			continue;
 		}
-		if (p && first_is_far(t, d) && (t->out.flush || (t->out.store && !room(t, c)))) {
-			pieces_clear(&t->pool, &d->held); /* never confirmed */
-			d->state &= (uint16_t)~DIR_FAR;
+		if (p && first_is_far(t, d) && (t->out.flush || (t->out.store && !room(t)))) {
+			pieces_clear(&t->pool, &t->rare[t->out.slot].held[t->out.dir]);
+			d->state &= (uint16_t) ~(DIR_FAR | DIR_HELD); /* never confirmed */
 			continue;
 		}
-		if (p && (t->out.flush || t->out.skip || (t->out.store && !room(t, c)))) {
+		if (p && (t->out.flush || t->out.skip || (t->out.store && !room(t)))) {
 			if (!t->out.flush && !t->out.skip) {
 				t->anomalies |= anomaly_bit(ANOMALY_BUFFER_LIMIT);
 				t->totals.buffer_limits++;
 			}
 			t->out.skip = false;
-			d->hole_since = t->out.clock_ns;
+			t->rare[t->out.slot].hole_since[t->out.dir] = t->out.clock_ns;
 			return give_gap(chunk, t, p->seq - d->next);
 		}
 		if (t->out.store) {

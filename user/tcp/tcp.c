@@ -39,30 +39,36 @@ void tcp_start(struct tcp *t, uint32_t slot)
 	slots_reach(&t->conns, slot);
 	c = &t->conn[slot];
 	memset(c, 0, sizeof(*c));
-	pieces_init(&c->dir[0].held);
-	pieces_init(&c->dir[1].held);
 }
 
 void tcp_end(struct tcp *t, uint32_t slot)
 {
-	pieces_clear(&t->pool, &t->conn[slot].dir[0].held);
-	pieces_clear(&t->pool, &t->conn[slot].dir[1].held);
+	for (uint8_t dir = 0; dir < 2; dir++)
+		if (t->conn[slot].dir[dir].state & DIR_HELD)
+			pieces_clear(&t->pool, &t->rare[slot].held[dir]);
 }
 
 struct tcp_rare *tcp_rare_of(struct tcp *t, uint32_t slot)
 {
 	struct tcp_rare *r = &t->rare[slot];
 
-	if (!(t->conn[slot].state & CONN_RARE)) {
+	if (!(t->conn[slot].dir[0].conn & CONN_RARE)) {
 		memset(r, 0, sizeof(*r));
-		t->conn[slot].state |= CONN_RARE;
+		pieces_init(&r->held[0]);
+		pieces_init(&r->held[1]);
+		t->conn[slot].dir[0].conn |= CONN_RARE;
 	}
 	return r;
 }
 
+const struct pieces *tcp_held(const struct tcp *t, uint32_t slot, uint8_t dir)
+{
+	return t->conn[slot].dir[dir].state & DIR_HELD ? &t->rare[slot].held[dir] : NULL;
+}
+
 const struct tcp_held_syn *tcp_held_syn(const struct tcp *t, uint32_t slot, uint8_t dir)
 {
-	if (!(t->conn[slot].state & CONN_RARE) || t->rare[slot].syn[dir].copies == 0)
+	if (!(t->conn[slot].dir[0].conn & CONN_RARE) || t->rare[slot].syn[dir].copies == 0)
 		return NULL;
 	return &t->rare[slot].syn[dir];
 }
@@ -83,7 +89,7 @@ void tcp_conflict(struct tcp *t, uint32_t slot, uint8_t dir, uint32_t n)
 
 static void set_base(struct tcp_dir *d, uint32_t next, bool soft)
 {
-	d->next = d->top = next;
+	d->next = next;
 	d->off = 0;
 	d->state |= DIR_BASE;
 	if (soft)
@@ -114,7 +120,7 @@ static void read_options(struct tcp_dir *d, const struct tcp_segment *seg)
 
 static bool is_over(const struct tcp *t, const struct tcp_conn *c, uint64_t idle_ns)
 {
-	return (c->state & CONN_RESET) || idle_ns > t->conf.reuse_idle_ns ||
+	return (c->dir[0].conn & CONN_RESET) || idle_ns > t->conf.reuse_idle_ns ||
 	       (c->dir[0].state & c->dir[1].state & DIR_FIN);
 }
 
@@ -151,7 +157,7 @@ static enum syn_got on_syn(struct tcp *t, uint32_t slot, const struct tcp_segmen
 	t->totals.syn++;
 	if (known && dir_start(d) == start) { /* again, or late */
 		d->state = (uint16_t)((d->state | DIR_SYN) & ~DIR_SOFT);
-		if (!(c->state & CONN_HANDSHAKE))
+		if (!(c->dir[0].conn & CONN_HANDSHAKE))
 			c->handshake_ns = seg->ts_ns;
 		return SYN_TAKEN;
 	}
@@ -169,8 +175,8 @@ static enum syn_got on_syn(struct tcp *t, uint32_t slot, const struct tcp_segmen
 	set_base(d, start, false);
 	d->state |= DIR_SYN;
 	read_options(d, seg);
-	if (!(c->state & (CONN_HANDSHAKE | CONN_SYN_TIME))) {
-		c->state |= CONN_SYN_TIME;
+	if (!(c->dir[0].conn & (CONN_HANDSHAKE | CONN_SYN_TIME))) {
+		c->dir[0].conn |= CONN_SYN_TIME;
 		c->handshake_ns = seg->ts_ns;
 	}
 	return SYN_TAKEN;
@@ -194,21 +200,22 @@ static enum syn_got on_synack(struct tcp *t, uint32_t slot, const struct tcp_seg
 	}
 	if (known && is_over(t, c, idle_ns))
 		return SYN_NEW;
-	if (known && (d->off || !pieces_empty(&d->held) || (c->state & CONN_HANDSHAKE))) {
+	if (known && (d->off || (d->state & DIR_HELD) || (c->dir[0].conn & CONN_HANDSHAKE))) {
 		t->anomalies |= anomaly_bit(ANOMALY_SYNACK);
 		return SYN_IGNORED;
 	}
 	if (!(peer->state & DIR_BASE)) {
 		set_base(peer, seg->ack, false);
-	} else if (seq_before(seg->ack, dir_start(peer)) || seq_before(peer->top, seg->ack)) {
+	} else if (seq_before(seg->ack, dir_start(peer)) || seq_before(peer->next, seg->ack)) {
 		t->anomalies |= anomaly_bit(ANOMALY_SYNACK);
 		return SYN_IGNORED;
 	}
 	set_base(d, start, false);
 	d->state |= DIR_SYN;
 	read_options(d, seg);
-	c->state |= CONN_SYNACK;
-	c->state = (uint16_t)((c->state & ~CONN_SYNACK_HI) | (seg->dir ? CONN_SYNACK_HI : 0));
+	c->dir[0].conn |= CONN_SYNACK;
+	c->dir[0].conn =
+		(uint16_t)((c->dir[0].conn & ~CONN_SYNACK_HI) | (seg->dir ? CONN_SYNACK_HI : 0));
 	return SYN_TAKEN;
 }
 
@@ -232,11 +239,11 @@ static void on_ack(struct tcp_conn *c, const struct tcp_segment *seg)
 	}
 	if ((peer->state & DIR_FIN) && seq_before(peer->fin, seg->ack))
 		peer->state |= DIR_FIN_ACKED;
-	if ((c->state & (CONN_SYNACK | CONN_SYN_TIME | CONN_HANDSHAKE)) ==
+	if ((c->dir[0].conn & (CONN_SYNACK | CONN_SYN_TIME | CONN_HANDSHAKE)) ==
 		    (CONN_SYNACK | CONN_SYN_TIME) &&
-	    seg->dir != !!(c->state & CONN_SYNACK_HI) && !(seg->flags & (TCP_SYN | TCP_RST)) &&
-	    !seq_before(seg->ack, dir_start(peer))) {
-		c->state |= CONN_HANDSHAKE;
+	    seg->dir != !!(c->dir[0].conn & CONN_SYNACK_HI) &&
+	    !(seg->flags & (TCP_SYN | TCP_RST)) && !seq_before(seg->ack, dir_start(peer))) {
+		c->dir[0].conn |= CONN_HANDSHAKE;
 		c->handshake_ns = seg->ts_ns > c->handshake_ns ? seg->ts_ns - c->handshake_ns : 0;
 	}
 }
@@ -245,15 +252,8 @@ static void on_window(struct tcp *t, uint32_t slot, const struct tcp_segment *se
 {
 	struct tcp_conn *c = &t->conn[slot];
 	struct tcp_dir *d = &c->dir[seg->dir];
-	uint32_t shift = 0;
 
-	if (!(seg->flags & TCP_SYN)) {
-		if (c->dir[0].state & c->dir[1].state & DIR_SCALE)
-			shift = d->scale;
-		else if (!(d->state & DIR_SYN))
-			shift = 8;
-	}
-	d->window = (uint32_t)seg->window << shift;
+	d->window = seg->window;
 	if (seg->window == 0 && !(d->state & DIR_ZERO_WINDOW) && !(seg->flags & TCP_RST)) {
 		d->state |= DIR_ZERO_WINDOW;
 		tcp_rare_of(t, slot)->count[seg->dir].zero_windows++;
@@ -270,8 +270,7 @@ static void on_fin(struct tcp *t, uint32_t slot, const struct tcp_segment *seg, 
 	t->totals.fin++;
 	if ((d->state & DIR_FIN) && d->fin == end)
 		return;
-	if ((d->state & DIR_FIN) || seq_before(end, d->next) ||
-	    !dir_in_window(d, &c->dir[!seg->dir], end)) {
+	if ((d->state & DIR_FIN) || seq_before(end, d->next) || !conn_in_window(c, seg->dir, end)) {
 		t->anomalies |= anomaly_bit(ANOMALY_FIN_CONFLICT);
 		return;
 	}
@@ -279,9 +278,10 @@ static void on_fin(struct tcp *t, uint32_t slot, const struct tcp_segment *seg, 
 	d->fin = end;
 	if (d->next == end)
 		d->state |= DIR_ENDED;
-	if (!(c->state & CONN_FIN)) {
-		c->state |= CONN_FIN;
-		c->state = (uint16_t)((c->state & ~CONN_FIN_HI) | (seg->dir ? CONN_FIN_HI : 0));
+	if (!(c->dir[0].conn & CONN_FIN)) {
+		c->dir[0].conn |= CONN_FIN;
+		c->dir[0].conn =
+			(uint16_t)((c->dir[0].conn & ~CONN_FIN_HI) | (seg->dir ? CONN_FIN_HI : 0));
 	}
 }
 
@@ -296,14 +296,15 @@ static void on_rst(struct tcp *t, uint32_t slot, const struct tcp_segment *seg)
 	if (d->state & DIR_BASE) {
 		uint32_t low = d->state & DIR_ACKED ? seq_min(d->acked, d->next) : d->next - 65535;
 
-		good = !seq_before(seg->seq, low) && dir_in_window(d, peer, seg->seq);
+		good = !seq_before(seg->seq, low) && conn_in_window(c, seg->dir, seg->seq);
 	} else {
 		/* An answer to our SYN: it must acknowledge it (RFC 9293 §3.5.2). */
 		good = !(peer->state & DIR_BASE) || !(seg->flags & TCP_ACK) ||
-		       (!seq_before(seg->ack, dir_start(peer)) && !seq_before(peer->top, seg->ack));
+		       (!seq_before(seg->ack, dir_start(peer)) &&
+			!seq_before(peer->next, seg->ack));
 	}
 	if (good)
-		c->state |= CONN_RESET;
+		c->dir[0].conn |= CONN_RESET;
 	else
 		t->anomalies |= anomaly_bit(ANOMALY_RST_WINDOW);
 }
@@ -352,15 +353,15 @@ enum tcp_got tcp_push(struct tcp *t, uint32_t slot, const struct tcp_segment *se
 		if (got == SYN_IGNORED)
 			return TCP_MORE;
 		seq++;
-	} else if ((c->state & CONN_RARE) && continues_held(t, slot, seg)) {
+	} else if ((c->dir[0].conn & CONN_RARE) && continues_held(t, slot, seg)) {
 		t->totals.syn_confirmed++;
 		return TCP_CONFIRMED;
 	}
 	d->flags |= seg->flags;
 	if (!(d->state & DIR_BASE) && !(seg->flags & TCP_RST)) {
 		set_base(d, seq, true);
-		if (!(c->state & CONN_MIDSTREAM) && !(c->dir[!seg->dir].state & DIR_SYN)) {
-			c->state |= CONN_MIDSTREAM;
+		if (!(c->dir[0].conn & CONN_MIDSTREAM) && !(c->dir[!seg->dir].state & DIR_SYN)) {
+			c->dir[0].conn |= CONN_MIDSTREAM;
 			t->totals.midstream++;
 		}
 	}
@@ -386,7 +387,7 @@ void tcp_report(const struct tcp *t, uint32_t slot, uint8_t dir, struct tcp_repo
 	const struct tcp_conn *c = &t->conn[slot];
 
 	*r = (struct tcp_report){0};
-	if (c->state & CONN_RARE)
+	if (c->dir[0].conn & CONN_RARE)
 		*r = t->rare[slot].count[dir];
 	r->stream_bytes = c->dir[dir].off - r->gap_bytes - r->cut_bytes;
 	r->flags = c->dir[dir].flags;
@@ -396,9 +397,10 @@ enum tcp_state tcp_state(const struct tcp *t, uint32_t slot, uint8_t client_dir)
 {
 	const struct tcp_conn *c = &t->conn[slot];
 	const struct tcp_dir *client = &c->dir[client_dir], *server = &c->dir[!client_dir];
-	bool client_first = (c->state & CONN_FIN) && !!(c->state & CONN_FIN_HI) == client_dir;
+	bool client_first =
+		(c->dir[0].conn & CONN_FIN) && !!(c->dir[0].conn & CONN_FIN_HI) == client_dir;
 
-	if (c->state & CONN_RESET)
+	if (c->dir[0].conn & CONN_RESET)
 		return TCP_CLOSED;
 	if (client->state & server->state & DIR_FIN) {
 		bool client_acked = client->state & DIR_FIN_ACKED;
@@ -416,7 +418,7 @@ enum tcp_state tcp_state(const struct tcp *t, uint32_t slot, uint8_t client_dir)
 		return TCP_CLOSE_WAIT;
 	if (tcp_is_open(t, slot))
 		return TCP_ESTABLISHED;
-	if (c->state & CONN_SYNACK)
+	if (c->dir[0].conn & CONN_SYNACK)
 		return TCP_SYN_RECV;
 	if ((client->state | server->state) & DIR_SYN)
 		return TCP_SYN_SENT;
@@ -427,44 +429,44 @@ enum tcp_phase tcp_phase(const struct tcp *t, uint32_t slot)
 {
 	const struct tcp_conn *c = &t->conn[slot];
 
-	if ((c->state & CONN_RESET) || (c->dir[0].state & c->dir[1].state & DIR_FIN))
+	if ((c->dir[0].conn & CONN_RESET) || (c->dir[0].state & c->dir[1].state & DIR_FIN))
 		return TCP_PHASE_CLOSED;
-	if (c->state & CONN_FIN)
+	if (c->dir[0].conn & CONN_FIN)
 		return TCP_PHASE_CLOSING;
-	return c->state & (CONN_HANDSHAKE | CONN_DATA | CONN_MIDSTREAM) ? TCP_PHASE_OPEN
-									: TCP_PHASE_OPENING;
+	return c->dir[0].conn & (CONN_HANDSHAKE | CONN_DATA | CONN_MIDSTREAM) ? TCP_PHASE_OPEN
+									      : TCP_PHASE_OPENING;
 }
 
 bool tcp_is_reset(const struct tcp *t, uint32_t slot)
 {
-	return t->conn[slot].state & CONN_RESET;
+	return t->conn[slot].dir[0].conn & CONN_RESET;
 }
 
 bool tcp_is_closed(const struct tcp *t, uint32_t slot)
 {
 	const struct tcp_conn *c = &t->conn[slot];
 
-	return (c->state & CONN_RESET) || (c->dir[0].state & c->dir[1].state & DIR_FIN);
+	return (c->dir[0].conn & CONN_RESET) || (c->dir[0].state & c->dir[1].state & DIR_FIN);
 }
 
 bool tcp_is_closing(const struct tcp *t, uint32_t slot)
 {
-	return t->conn[slot].state & CONN_FIN;
+	return t->conn[slot].dir[0].conn & CONN_FIN;
 }
 
 bool tcp_is_open(const struct tcp *t, uint32_t slot)
 {
-	return t->conn[slot].state & (CONN_HANDSHAKE | CONN_DATA | CONN_MIDSTREAM);
+	return t->conn[slot].dir[0].conn & (CONN_HANDSHAKE | CONN_DATA | CONN_MIDSTREAM);
 }
 
 bool tcp_is_midstream(const struct tcp *t, uint32_t slot)
 {
-	return t->conn[slot].state & CONN_MIDSTREAM;
+	return t->conn[slot].dir[0].conn & CONN_MIDSTREAM;
 }
 
 uint64_t tcp_handshake_rtt_ns(const struct tcp *t, uint32_t slot)
 {
 	const struct tcp_conn *c = &t->conn[slot];
 
-	return c->state & CONN_HANDSHAKE ? c->handshake_ns : 0;
+	return c->dir[0].conn & CONN_HANDSHAKE ? c->handshake_ns : 0;
 }

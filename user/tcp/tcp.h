@@ -9,7 +9,7 @@
  * after a hole keep their true offset.
  *
  * Owner:   one worker.
- * Memory:  128 bytes per slot, more only for connections where something rare happened; pieces
+ * Memory:  64 bytes per slot, more only for connections where something rare happened; pieces
  *          from the worker's pool.
  * Bounds:  conf; what a bound cost is counted (gap, buffer_limit).
  * Borrows: a chunk is valid until the next tcp_next or tcp_push.
@@ -109,23 +109,20 @@ struct tcp_totals {
 };
 
 struct tcp_dir {
-	uint64_t off;        /* stream offset of `next` */
-	uint64_t hole_since; /* clock when the first hole opened */
-	uint32_t next, fin, acked, top;
-	uint32_t window;
-	struct pieces held;
-	uint16_t state; /* private bits */
+	uint64_t off; /* stream offset of `next` */
+	uint32_t next, fin, acked;
+	uint16_t window; /* as it stood in the header */
+	uint16_t state;  /* private bits */
 	uint8_t scale, flags;
-};
+	uint16_t conn; /* in dir[0]: private bits of the connection */
+} __attribute__((packed, aligned(4)));
 
 struct tcp_conn {
 	struct tcp_dir dir[2];
 	uint64_t handshake_ns; /* time of the SYN, then the round-trip time */
-	uint16_t state;
-	uint8_t pad[6];
 };
 
-_Static_assert(sizeof(struct tcp_conn) == 128, "two cache lines");
+_Static_assert(sizeof(struct tcp_conn) == 64, "one cache line");
 
 struct tcp_rare;
 
@@ -168,6 +165,8 @@ bool tcp_next(struct tcp *t, struct chunk *chunk);
 void tcp_flush(struct tcp *t, uint32_t slot);
 void tcp_end(struct tcp *t, uint32_t slot);
 
+/* What waits behind a hole, or NULL. */
+const struct pieces *tcp_held(const struct tcp *t, uint32_t slot, uint8_t dir);
 const struct tcp_held_syn *tcp_held_syn(const struct tcp *t, uint32_t slot, uint8_t dir);
 struct tcp_held_syn *tcp_syn_room(struct tcp *t, uint32_t slot, uint8_t dir);
 /* A CHUNK_AGAIN was compared with what was delivered: n bytes differ. */
