@@ -166,11 +166,53 @@ static bool new_wins(enum overlap_policy policy, const struct piece *p, const st
 	return false;
 }
 
-/* Compares the bytes both have in [seq, end), and lets the winner's stand. */
-static void settle(const struct insert *in, struct piece *p, uint32_t seq, uint32_t end)
+/* Cuts piece `at` in two before `seq`; its data must reach over it.  False: no chunk is left. */
+static bool split(const struct insert *in, uint32_t at, uint32_t seq)
+{
+	uint32_t i = take(in->pool);
+	struct piece *p = &in->pool->piece[at], *rest;
+
+	if (i == PIECE_NONE)
+		return false;
+	rest = &in->pool->piece[i];
+	*rest = (struct piece){.seq = seq,
+			       .seg_start = p->seg_start,
+			       .seg_end = p->seg_end,
+			       .cut = p->cut,
+			       .len = (uint16_t)(p->len - (seq - p->seq))};
+	memcpy(rest->data, p->data + (seq - p->seq), rest->len);
+	p->len = (uint16_t)(seq - p->seq);
+	p->cut = 0;
+	link_after(in->pool, in->list, at, i);
+	return true;
+}
+
+/* The new segment's bytes stand in [seq, end) of piece `at` from now on: later copies are compared
+ * with it.  (Without a chunk for the cut the old segment's bounds stay: a nuance of the policy.) */
+static void own(const struct insert *in, uint32_t at, uint32_t seq, uint32_t end)
+{
+	struct piece *p = &in->pool->piece[at];
+
+	if (in->policy == OVERLAP_LAST)
+		return;
+	if (p->seq != seq) {
+		if (!split(in, at, seq))
+			return;
+		at = p->next;
+		p = &in->pool->piece[at];
+	}
+	if (seq_before(end, p->seq + p->len) && !split(in, at, end))
+		return;
+	p->seg_start = in->seg->seq;
+	p->seg_end = in->seg->seq + in->seg->len + in->seg->cut;
+}
+
+/* Compares the bytes both have in [seq, end) of piece `at`, and lets the winner's stand. */
+static void settle(const struct insert *in, uint32_t at, uint32_t seq, uint32_t end)
 {
 	const struct segment *seg = in->seg;
 	struct pieces_got *got = in->got;
+	struct piece *p = &in->pool->piece[at];
 	uint32_t both = seq_min(end, seq_min(p->seq + p->len, seg->seq + seg->len));
 	bool wins = new_wins(in->policy, p, seg);
 	uint8_t *old = p->data + (seq - p->seq);
@@ -181,8 +223,11 @@ static void settle(const struct insert *in, struct piece *p, uint32_t seq, uint3
 	if (!seq_before(seq, both))
 		return;
 	n = both - seq;
-	if (memcmp(old, new, n) == 0)
+	if (memcmp(old, new, n) == 0) {
+		if (wins)
+			own(in, at, seq, both);
 		return;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		if (old[i] == new[i])
 			continue;
@@ -196,8 +241,10 @@ static void settle(const struct insert *in, struct piece *p, uint32_t seq, uint3
 		got->loser_len = n - first < PIECES_LOSER ? n - first : PIECES_LOSER;
 		memcpy(got->loser, (wins ? old : new) + first, got->loser_len);
 	}
-	if (wins)
+	if (wins) {
 		memcpy(old, new, n);
+		own(in, at, seq, both);
+	}
 }
 
 void pieces_insert(struct pieces_pool *pool, struct pieces *list, const struct segment *seg,
@@ -237,7 +284,7 @@ void pieces_insert(struct pieces_pool *pool, struct pieces *list, const struct s
 				return;
 		} else {
 			stop = seq_min(end, piece_end(p));
-			settle(&in, p, seq, stop);
+			settle(&in, at, seq, stop);
 		}
 		seq = stop;
 	}

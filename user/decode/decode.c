@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* decode — the walk through a frame's layers, and what becomes of it.  See decode.h. */
+#include "user/decode/csum.h"
 #include "user/decode/walk.h"
 
 #include <string.h>
@@ -216,15 +217,16 @@ static bool rebuild(struct decoder *d, struct defrag *defrag, struct block *b,
 		walk_on(&w, LAYER_IPV6);
 	} else {
 		uint32_t total = header + done->len;
-		uint64_t bad = d->counts.ipv4_bad_checksum;
+		uint16_t sum;
 
 		at[2] = (uint8_t)(total > 0xffff ? 0 : total >> 8);
 		at[3] = (uint8_t)(total > 0xffff ? 0 : total);
 		at[6] = at[7] = at[10] = at[11] = 0;
+		sum = (uint16_t)~csum_fold(csum_add(0, at, header));
+		memcpy(at + 10, &sum, sizeof(sum));
 		d->counts.ipv4--;
 		d->counts.ip_length_zero -= total > 0xffff;
 		walk_on(&w, LAYER_IPV4);
-		d->counts.ipv4_bad_checksum = bad;
 	}
 	d->counts.datagrams_reassembled++;
 	return true;

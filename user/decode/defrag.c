@@ -116,16 +116,23 @@ static void expire(struct defrag *d, uint64_t clock_ns)
 	}
 }
 
-static uint32_t touch(struct defrag *d, const struct fragment *f)
+static uint32_t find(const struct defrag *d, const struct fragment_key *key)
 {
-	uint32_t *head = bucket_of(d, &f->key), i;
+	uint32_t i = *bucket_of(d, key);
+
+	while (i != NONE && memcmp(&d->partial[i].key, key, sizeof(*key)) != 0)
+		i = d->partial[i].chain;
+	return i;
+}
+
+static uint32_t add(struct defrag *d, const struct fragment *f)
+{
+	uint32_t *head, i;
 	struct partial *p;
 
-	for (i = *head; i != NONE; i = d->partial[i].chain)
-		if (memcmp(&d->partial[i].key, &f->key, sizeof(f->key)) == 0)
-			return i;
 	if (d->free == NONE)
 		drop(d, d->oldest, RM_DROP_FRAGMENT_CAP);
+	head = bucket_of(d, &f->key);
 	i = d->free;
 	p = &d->partial[i];
 	d->free = p->chain;
@@ -161,24 +168,31 @@ enum defrag_got defrag_push(struct defrag *d, const struct fragment *f, struct d
 			    enum rm_drop *why)
 {
 	struct segment seg = {.seq = f->offset, .len = f->cap, .cut = f->len - f->cap, .at = f->at};
+	static const struct partial none = {.end = NONE};
 	uint32_t i, end = f->offset + f->len;
 	struct pieces_got got, more;
 	struct partial *p;
 
 	*why = RM_DROP_FRAGMENT_INVALID;
 	expire(d, f->clock_ns);
-	i = touch(d, f);
+	i = find(d, &f->key);
+	if (!plausible(i == NONE ? &none : &d->partial[i], f))
+		return DEFRAG_DROPPED;
+	if (i == NONE)
+		i = add(d, f);
 	p = &d->partial[i];
-	if (!plausible(p, f)) {
+	pieces_insert(&d->pool, &p->pieces, &seg, OVERLAP_FIRST, &got);
+	p->have += got.added;
+	for (more = got; more.full && d->pool.used == d->pool.cap && d->oldest != i;
+	     p->have += more.added) {
+		drop(d, d->oldest, RM_DROP_FRAGMENT_CAP);
+		pieces_insert(&d->pool, &p->pieces, &seg, OVERLAP_FIRST, &more);
+	}
+	if (more.full && got.added + more.added == 0) { /* one datagram of too many pieces */
+		*why = RM_DROP_FRAGMENT_CAP;
 		if (p->frames == 0)
 			forget(d, i);
 		return DEFRAG_DROPPED;
-	}
-	pieces_insert(&d->pool, &p->pieces, &seg, OVERLAP_FIRST, &got);
-	p->have += got.added;
-	for (more = got; more.full && d->oldest != i; p->have += more.added) {
-		drop(d, d->oldest, RM_DROP_FRAGMENT_CAP);
-		pieces_insert(&d->pool, &p->pieces, &seg, OVERLAP_FIRST, &more);
 	}
 	d->counts.overlaps += got.known > 0;
 	d->counts.conflicts += got.conflict > 0;

@@ -74,16 +74,26 @@ static bool is_quic(struct span s)
 	return s.at[5] <= 20 && 6U + s.at[5] < span_len(s);
 }
 
+/* SIP and RTSP share methods with HTTP: the scheme of the target says which it is. */
+static enum identify_got request(struct span s, struct identified *out)
+{
+	return span_len(s) < 16 ? IDENTIFY_MORE : client(out, SERVICE_HTTP, 98);
+}
+
 /* A greeting "220 ...": FTP and SMTP both begin so; the line mostly says which. */
 static enum identify_got greeting_220(struct span s, enum service_name port_name,
 				      struct identified *out)
 {
-	for (const uint8_t *p = s.at; s.end - p >= 4 && *p != '\n'; p++) {
+	const uint8_t *p = s.at;
+
+	for (; s.end - p >= 4 && *p != '\n'; p++) {
 		if (memcmp(p, "SMTP", 4) == 0)
 			return server(out, SERVICE_SMTP, 96);
 		if (memcmp(p, "FTP", 3) == 0 || memcmp(p, "ftp", 3) == 0)
 			return server(out, SERVICE_FTP, 96);
 	}
+	if (!memchr(s.at, '\n', span_len(s)) && span_len(s) < IDENTIFY_BYTES)
+		return IDENTIFY_MORE;
 	return server(out, port_name == SERVICE_FTP ? SERVICE_FTP : SERVICE_SMTP, 88);
 }
 
@@ -110,9 +120,9 @@ static enum identify_got scan(struct span s, enum service_name port_name, struct
 	digit = [0-9];
 
 	"PRI * HTTP/2.0\r\n"			{ return client(out, SERVICE_HTTP2, 99); }
-	method " " [/*a-zA-Z0-9[]		{ return client(out, SERVICE_HTTP, 98); }
+	method " " [/*]				{ return client(out, SERVICE_HTTP, 98); }
+	method " " [a-zA-Z0-9[]			{ return request(s, out); }
 	"HTTP/" [01] "." digit			{ return server(out, SERVICE_HTTP, 98); }
-	"GET /" | "GET http"			{ return client(out, SERVICE_HTTP, 98); }
 	("INVITE" | "REGISTER" | "OPTIONS" | "ACK" | "BYE" | "CANCEL" | "SUBSCRIBE" | "NOTIFY"
 	  | "MESSAGE") " " [sS] [iI] [pP] [sS]? ":"	{ return yes(out, SERVICE_SIP, 97); }
 	"SIP/2.0 "				{ return yes(out, SERVICE_SIP, 97); }
@@ -122,7 +132,8 @@ static enum identify_got scan(struct span s, enum service_name port_name, struct
 	"\x16\x03" [\x00-\x04] any any "\x01"	{ return client(out, SERVICE_TLS, 98); }
 	"\x16\x03" [\x00-\x04] any any "\x02"	{ return server(out, SERVICE_TLS, 98); }
 	"\x15\x03" [\x00-\x04] "\x00\x02"	{ return yes(out, SERVICE_TLS, 92); }
-	[\x14\x16\x17] "\x03" [\x00-\x04] any any	{ return yes(out, SERVICE_TLS, 90); }
+	"\x16\x03" [\x00-\x04] any any		{ return n > 5 ? yes(out, SERVICE_TLS, 90) : IDENTIFY_MORE; }
+	[\x14\x17] "\x03" [\x00-\x04] any any	{ return yes(out, SERVICE_TLS, 90); }
 	[\x80-\xff] any "\x01" ("\x03" [\x00-\x03] | "\x00\x02") "\x00"
 						{ return client(out, SERVICE_TLS, 90); }
 	"SSH-" digit "."			{ return yes(out, SERVICE_SSH, 98); }
@@ -185,11 +196,15 @@ enum identify_got identify_stream(struct span first, enum service_name port_name
 	if (span_len(first) > IDENTIFY_BYTES)
 		first.end = first.at + IDENTIFY_BYTES;
 	got = scan_stream(first, port_name, out);
-	if (got == IDENTIFY_YES && out->name != SERVICE_UNKNOWN)
-		return IDENTIFY_YES;
-	if (port_name == SERVICE_DNS && span_len(first) > 14 &&
-	    is_dns((struct span){first.at + 2, first.end}))
-		return yes(out, SERVICE_DNS, 91);
+	if (got == IDENTIFY_MORE || (got == IDENTIFY_YES && out->name != SERVICE_UNKNOWN))
+		return got;
+	if (port_name == SERVICE_DNS && span_len(first) > 2) {
+		if (is_dns((struct span){first.at + 2, first.end}))
+			return yes(out, SERVICE_DNS, 91);
+		if (span_len(first) < IDENTIFY_BYTES &&
+		    span_len(first) < 2U + load_be16(first.at))
+			return IDENTIFY_MORE;
+	}
 	return span_len(first) < 20 ? IDENTIFY_MORE : IDENTIFY_NO;
 }
 

@@ -218,12 +218,15 @@ ssize_t bytes_read(struct bytes *b, uint8_t *dst, size_t n)
 			got = gzip_read(b, dst + done, n - done);
 		else if (!b->fault)
 			got = zstd_read(b, dst + done, n - done);
+		if (got == 0 && exhausted(b)) {
+			if (!b->mid)
+				break;
+			got = -ENODATA;
+		}
 		if (got < 0) {
 			b->fault = (int)got;
 			return done ? (ssize_t)done : got;
 		}
-		if (got == 0 && exhausted(b))
-			break;
 		done += (size_t)got;
 	}
 	return (ssize_t)done;

@@ -182,7 +182,7 @@ static void set_resolution(struct iface *i, uint8_t resolution)
 static enum format_got interface_block(struct format *f, struct ifaces *t, const uint8_t *p,
 				       uint32_t total, struct record *r)
 {
-	struct iface i = {.file = f->file};
+	struct iface i = {.file = f->file, .section = f->section};
 	uint32_t at = 16, row;
 
 	if (total < 20)
@@ -210,8 +210,24 @@ static enum format_got interface_block(struct format *f, struct ifaces *t, const
 	row = iface_add(t, &i);
 	if (f->n_ifaces == 0)
 		f->iface = row;
+	f->scattered |= row != f->iface + f->n_ifaces;
 	f->n_ifaces++;
 	return skip(r, total);
+}
+
+/* The row of a section's interface, or IFACE_NONE where it was refused. */
+static uint32_t iface_row(const struct format *f, const struct ifaces *t, uint32_t id)
+{
+	uint32_t row = f->iface;
+
+	if (row == IFACE_NONE)
+		return IFACE_NONE;
+	if (!f->scattered)
+		return row + id < t->n ? row + id : IFACE_NONE;
+	for (; row < t->n; row++)
+		if (t->row[row].section == f->section && id-- == 0)
+			return row;
+	return IFACE_NONE;
 }
 
 static enum format_got frame_block(const struct format *f, const struct ifaces *t, uint32_t id,
@@ -221,10 +237,9 @@ static enum format_got frame_block(const struct format *f, const struct ifaces *
 	r->ts_ns = ticks * 1000;
 	if (id >= f->n_ifaces)
 		return bad(r, "a packet names an interface that was not described");
-	if (f->iface != IFACE_NONE && f->iface + id < t->n) {
-		r->iface = f->iface + id;
+	r->iface = iface_row(f, t, id);
+	if (r->iface != IFACE_NONE)
 		r->ts_ns = ticks_ns(&t->row[r->iface], ticks);
-	}
 	return FORMAT_FRAME;
 }
 
@@ -257,8 +272,8 @@ static enum format_got packet_block(const struct format *f, const struct ifaces 
 	return frame_block(f, t, id, ticks, r);
 }
 
-static enum format_got section_block(struct format *f, const uint8_t *p, size_t have,
-				     struct record *r)
+static enum format_got section_block(struct format *f, struct ifaces *t, const uint8_t *p,
+				     size_t have, struct record *r)
 {
 	uint32_t total;
 
@@ -274,6 +289,8 @@ static enum format_got section_block(struct format *f, const uint8_t *p, size_t 
 	if (total < 28 || total % 4)
 		return bad(r, "a section header has an impossible length");
 	f->in_section = true;
+	f->section = ++t->sections;
+	f->scattered = false;
 	f->n_ifaces = 0;
 	f->iface = IFACE_NONE;
 	return skip(r, total);
@@ -288,7 +305,7 @@ static enum format_got ng_next(struct format *f, struct ifaces *t, const uint8_t
 		return need(r, 8);
 	type = get32(f, p);
 	if (type == BLOCK_SECTION)
-		return section_block(f, p, have, r);
+		return section_block(f, t, p, have, r);
 	total = get32(f, p + 4);
 	if (!f->in_section || total < 12 || total % 4)
 		return bad(r, "a block has an impossible length");

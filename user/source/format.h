@@ -30,13 +30,14 @@ struct iface {
 	uint64_t ticks_den;
 	int64_t offset_s; /* if_tsoffset */
 	uint32_t snaplen;
-	char name[36]; /* if_name, or empty */
+	uint32_t section; /* pcapng: of the run, from 1 */
+	char name[36];    /* if_name, or empty */
 };
 
 struct ifaces {
 	struct slots mem;
 	struct iface *row;
-	uint32_t n;
+	uint32_t n, sections;
 };
 
 int ifaces_open(struct ifaces *t);
@@ -63,6 +64,8 @@ struct format {
 	bool in_section; /* pcapng: a section header was seen */
 	uint32_t file;
 	uint32_t iface; /* classic: row of the one interface; pcapng: row of the section's first */
+	uint32_t section;
+	bool scattered;    /* files are merged: the section's rows are no neighbours */
 	uint32_t n_ifaces; /* pcapng: interfaces described in this section */
 };
 

@@ -111,6 +111,7 @@ void input_end(struct input *in)
 	free(in->buf);
 	in->bytes = NULL;
 	in->buf = NULL;
+	in->at = in->have = in->cap = 0;
 	in->has_head = false;
 	in->ended = true;
 }
@@ -122,7 +123,8 @@ static int input_have(struct input *in, size_t n)
 
 	if (in->have - in->at >= n)
 		return 0;
-	memmove(in->buf, in->buf + in->at, in->have - in->at);
+	if (in->at)
+		memmove(in->buf, in->buf + in->at, in->have - in->at);
 	in->have -= in->at;
 	in->at = 0;
 	if (in->cap < n + READ_AHEAD) {

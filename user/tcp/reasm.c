@@ -118,8 +118,11 @@ void reasm_segment(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *
 {
 	struct tcp_dir *d = &c->dir[in->dir], *peer = &c->dir[!in->dir];
 	struct segment seg = {.seq = seq, .len = in->cap, .cut = in->len - in->cap, .at = in->at};
-	uint32_t end = seq + in->len;
+	uint32_t end;
 
+	if ((d->state & DIR_FIN) && seq_before(d->fin, seq)) /* the FIN has a number of its own */
+		seg.seq = --seq;
+	end = seq + in->len;
 	settle_base(d, seq);
 	if (in->len <= 1 && seq_diff(seq, d->next) == -1 && (d->off || !(d->state & DIR_SOFT)) &&
 	    !(in->flags & (TCP_SYN | TCP_FIN))) {
@@ -249,6 +252,22 @@ static bool give_direct(struct chunk *chunk, struct tcp *t)
 	return true;
 }
 
+/* There is no room to hold the segment, but its first bytes are due. */
+static bool give_part(struct chunk *chunk, struct tcp *t, const struct piece *p)
+{
+	struct segment *seg = &t->out.seg;
+	uint32_t len = seq_min(seg->seq + seg->len, p->seq) - seg->seq;
+
+	if (len == 0)
+		return false;
+	give(chunk, t, CHUNK_DATA, seg->at, len);
+	chunk->in_packet = true;
+	seg->at += len;
+	seg->seq += len;
+	seg->len -= len;
+	return true;
+}
+
 /* The first held piece begins at or before `next`. */
 static bool give_piece(struct chunk *chunk, struct tcp *t, struct tcp_dir *d, struct piece *p)
 {
@@ -307,14 +326,22 @@ bool tcp_next(struct tcp *t, struct chunk *chunk)
 			d->state &= (uint16_t) ~(DIR_FAR | DIR_HELD); /* never confirmed */
 			continue;
 		}
-		if (p && (t->out.flush || t->out.skip || (t->out.store && !room(t)))) {
-			if (!t->out.flush && !t->out.skip) {
+		if (t->out.store && p && t->out.seg.seq == d->next && !room(t) &&
+		    give_part(chunk, t, p))
+			return true;
+		if (p && (t->out.store ? !room(t) : t->out.flush || t->out.skip)) {
+			uint32_t to = p->seq;
+
+			if (t->out.store) {
+				to = seq_min(to, t->out.seg.seq);
 				t->anomalies |= anomaly_bit(ANOMALY_BUFFER_LIMIT);
 				t->totals.buffer_limits++;
 			}
 			t->out.skip = false;
 			t->rare[t->out.slot].hole_since[t->out.dir] = t->out.clock_ns;
-			return give_gap(chunk, t, p->seq - d->next);
+			if (to == d->next)
+				return false; /* no chunk left at all: the segment is lost */
+			return give_gap(chunk, t, to - d->next);
 		}
 		if (t->out.store) {
 			/* What was skipped meanwhile may have passed parts of it. */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* suites — the test tables, in pipeline order; each file exports one: X(NOUN). */
+#ifndef TESTS_SUITES_H
+#define TESTS_SUITES_H
+
+#include <CUnit/CUnit.h>
+
+#define SUITES(X)    \
+	X(base)      \
+	X(pieces)    \
+	X(opt)       \
+	X(format)    \
+	X(bytes)     \
+	X(source)    \
+	X(link)      \
+	X(decode)    \
+	X(defrag)    \
+	X(flow)      \
+	X(id)        \
+	X(tcp)       \
+	X(tcp_model) \
+	X(stream)    \
+	X(identify)  \
+	X(json)      \
+	X(record)    \
+	X(sink)
+
+#define SUITE_EXTERN(noun) extern CU_TestInfo noun##_tests[];
+SUITES(SUITE_EXTERN)
+#undef SUITE_EXTERN
+
+#endif
