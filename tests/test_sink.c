@@ -146,7 +146,7 @@ static void test_append_to_a_long_tail(void)
 	struct sink *s;
 
 	memset(before, 'x', sizeof(before));
-	memcpy(before, "first\n", 6);
+	memcpy(before, "first\n", 6); /* NOLINT(bugprone-not-null-terminated-result) */
 	path = temp_file("tail", before, sizeof(before));
 	s = open_sink(path, true, false, 1);
 	sink_line(s, "new\n", 4);

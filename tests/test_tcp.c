@@ -384,7 +384,9 @@ static void test_held_syn_is_remembered(void)
 	desk_open(&k, &usual);
 	desk_play(&k, OPEN "A>101:x S>7000 S>7000 S>7000");
 	held = tcp_held_syn(&k.t, 1, 0);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(held);
+	CU_ASSERT_PTR_NOT_NULL(held);
+	if (!held)
+		return;
 	CU_ASSERT_EQUAL(held->copies, 3);
 	CU_ASSERT_EQUAL(held->bytes, 3 * 54);
 	CU_ASSERT_EQUAL(held->seg.seq, 7000);

@@ -38,7 +38,7 @@ struct line {
 
 struct worker {
 	struct line *line;
-	struct shard *shard;
+	uint32_t index; /* of its shard */
 	struct filter *filter;
 	pthread_t thread;
 };
@@ -70,7 +70,7 @@ static void settle(struct line *l, struct shard *s, struct station *st)
 static void prepare(struct line *l, struct worker *w, uint64_t index)
 {
 	struct station *st = station_of(l, index);
-	struct shard *s = w->shard;
+	struct shard *s = &l->r->shard[w->index];
 	uint64_t *ticks = s->counts.ticks, t0 = clock_ticks(), t1, t2, t3, t4;
 
 	st->block.index = index;
@@ -135,7 +135,7 @@ static void *work(void *arg)
 {
 	struct worker *w = arg;
 	struct line *l = w->line;
-	struct shard *s = w->shard;
+	struct shard *s = &l->r->shard[w->index];
 	struct backoff wait = {0};
 	uint64_t mine = 0, index, since = clock_ticks();
 
@@ -318,7 +318,7 @@ int replay_run(struct replay *r, const struct conf *conf)
 	if (!worker)
 		return -ENOMEM;
 	for (uint32_t w = 0; w < conf->workers; w++)
-		worker[w].line = &line;
+		worker[w] = (struct worker){.line = &line, .index = w};
 	err = open_filters(conf, worker);
 	if (err == 0)
 		err = source_open(&r->source, &source);
@@ -335,8 +335,6 @@ int replay_run(struct replay *r, const struct conf *conf)
 		err = open_stations(&line, source_several(r->source));
 	progress_open(&progress, !conf->no_progress);
 	line.progress = &progress;
-	for (uint32_t w = 0; err == 0 && w < conf->workers; w++)
-		worker[w].shard = &r->shard[w];
 	if (err == 0)
 		err = run_workers(&line, worker);
 	progress_close(&progress);

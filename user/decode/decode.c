@@ -162,7 +162,7 @@ void decode_frame(struct decoder *d, struct block *b, const struct iface *iface,
 	w.extra.vlans = w.extra.tunnel = 0;
 	w.extra.frames = w.extra.frame_bytes = 0;
 	*w.p = (struct packet){0};
-	if (f->iface == IFACE_NONE) {
+	if (!iface) {
 		w.p->verdict = verdict_drop(RM_DROP_INTERFACE_CAP);
 		return;
 	}

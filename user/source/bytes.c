@@ -177,6 +177,7 @@ static ssize_t gzip_read(struct bytes *b, uint8_t *dst, size_t n)
 	return (ssize_t)n;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written through `out` */
 static ssize_t zstd_read(struct bytes *b, uint8_t *dst, size_t n)
 {
 	ZSTD_outBuffer out = {.dst = dst, .size = n};
