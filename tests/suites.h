@@ -23,7 +23,8 @@
 	X(identify)  \
 	X(json)      \
 	X(record)    \
-	X(sink)
+	X(sink)      \
+	X(replay)
 
 #define SUITE_EXTERN(noun) extern CU_TestInfo noun##_tests[];
 SUITES(SUITE_EXTERN)

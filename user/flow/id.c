@@ -107,6 +107,7 @@ void community_id(char out[COMMUNITY_ID_LEN], const struct flow_key *key, bool c
 	const uint8_t *src = key->lo, *dst = key->hi;
 	uint16_t sport = key->lo_port, dport = key->hi_port;
 	bool swap = false;
+	SHA_CTX sha;
 
 	if (key->proto == 1 || key->proto == 58) {
 		int reply = icmp_reply(key->v6, icmp_type);
@@ -141,7 +142,9 @@ void community_id(char out[COMMUNITY_ID_LEN], const struct flow_key *key, bool c
 		in[at++] = (uint8_t)(dport >> 8);
 		in[at++] = (uint8_t)dport;
 	}
-	SHA1(in, at, digest);
+	SHA1_Init(&sha); /* SHA1() would allocate */
+	SHA1_Update(&sha, in, at);
+	SHA1_Final(digest, &sha);
 	out[0] = '1';
 	out[1] = ':';
 	EVP_EncodeBlock((unsigned char *)out + 2, digest, sizeof(digest));
