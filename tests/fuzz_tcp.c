@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "user/base/seq.h"
-#include "user/tcp/tcp.h"
+#include "user/tcp/conn.h" /* whether the end of a stream is known */
 
 #define SLOTS    2U
 #define SENT_MAX 1024U /* segments per direction that the twin remembers */
@@ -52,6 +51,7 @@ struct run {
 /* A segment, and what the twin knew when it was pushed. */
 struct pushed {
 	struct tcp_segment seg;
+	uint32_t seq; /* of its first byte */
 	int64_t at;
 	uint32_t again, again_skip; /* of its bytes, delivered before */
 };
@@ -282,12 +282,11 @@ static void remember(uint32_t slot, struct pushed *p, uint64_t fars)
 	const struct tcp_segment *seg = &p->seg;
 	struct twin *w = &run.twin[slot][seg->dir];
 	struct sent *s = &w->sent[w->n];
-	uint32_t seq = seg->seq + (seg->flags & TCP_SYN && !(seg->flags & TCP_RST));
 	int64_t base;
 
 	follow_base(slot);
 	base = w->next - (int64_t)w->off;
-	p->at = w->next + seq_diff(seq, w->seq);
+	p->at = w->next + seq_diff(p->seq, w->seq);
 	if (seg->len == 0 || ignored(seg))
 		return;
 	assert(w->n < SENT_MAX);
@@ -319,12 +318,16 @@ static void remember(uint32_t slot, struct pushed *p, uint64_t fars)
 
 static enum tcp_got push(uint32_t slot, struct pushed *p, uint64_t idle_ns)
 {
+	const struct tcp_dir *d = &run.tcp.conn[slot].dir[p->seg.dir];
+	uint32_t first = p->seg.seq + (p->seg.flags & TCP_SYN && !(p->seg.flags & TCP_RST));
+	bool after_fin = (d->state & DIR_FIN) && seq_before(d->fin, first);
 	uint64_t fars = run.tcp.totals.far;
 	enum tcp_got got = tcp_push(&run.tcp, slot, &p->seg, idle_ns);
 
 	p->again = 0;
 	if (got != TCP_MORE)
 		return got;
+	p->seq = first - after_fin; /* a FIN takes a number, but no place */
 	remember(slot, p, fars);
 	drain(slot, p);
 	return got;

@@ -159,8 +159,11 @@ static void test_every_truncation(void)
 static void test_byte_by_byte(void)
 {
 	static uint8_t room[2][INVENTORY_ROOM] __attribute__((aligned(8)));
-	struct inventory_conf conf = {
-		.room = room[0], .room_stride = INVENTORY_ROOM, .slots = 2, .evidence = 1};
+	struct inventory_conf conf = {.stashes = 64,
+				      .room = room[0],
+				      .room_stride = INVENTORY_ROOM,
+				      .slots = 2,
+				      .evidence = 1};
 	struct inventory v;
 
 	CU_ASSERT_EQUAL_FATAL(inventory_open(&v, &conf), 0);

@@ -240,6 +240,7 @@ static void test_conflicts_in_flow_record(void)
 
 	CU_ASSERT_EQUAL_FATAL(
 		inventory_open(&v, &(struct inventory_conf){.room = flow_room[0],
+							    .stashes = 64,
 							    .room_stride = INVENTORY_ROOM,
 							    .slots = 2,
 							    .evidence = 8}),
@@ -324,6 +325,7 @@ static void test_record_max(void)
 	}
 	CU_ASSERT_EQUAL_FATAL(
 		inventory_open(&v, &(struct inventory_conf){.room = flow_room[0],
+							    .stashes = 64,
 							    .room_stride = INVENTORY_ROOM,
 							    .slots = 1,
 							    .evidence = 100}),

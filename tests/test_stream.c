@@ -154,6 +154,7 @@ static void test_evidence_is_bounded(void)
 
 	CU_ASSERT_EQUAL_FATAL(
 		inventory_open(&v, &(struct inventory_conf){.room = flow_room[0],
+							    .stashes = 64,
 							    .room_stride = INVENTORY_ROOM,
 							    .slots = 4,
 							    .evidence = 100}),
@@ -196,6 +197,7 @@ static void test_inventory_of_a_stream(void)
 
 	CU_ASSERT_EQUAL_FATAL(
 		inventory_open(&v, &(struct inventory_conf){.room = flow_room[0],
+							    .stashes = 64,
 							    .room_stride = INVENTORY_ROOM,
 							    .slots = 2,
 							    .preview_bytes = 100,

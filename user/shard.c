@@ -29,6 +29,7 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 		.told = conf->stream_events,
 		.preview_bytes = previews ? (uint32_t)conf->preview_bytes : 0,
 		.sha256 = conf->sha256,
+		.stashes = 262144, /* 34 MB at most; a stream needs it for a packet or two */
 		.evidence = 65536, /* 6 MB per worker: evidence of an attack, not of a flood */
 	};
 	struct content_conf content = {
@@ -272,11 +273,13 @@ static void identify(struct shard *s, uint32_t slot, uint8_t dir, const uint8_t 
 		else if (id.by_client)
 			server = dir == a_dir ? SIDE_B : SIDE_A;
 		service_by_content(&st->service, id.name, id.confidence, server);
-		st->tries[0] = st->tries[1] = 0;
+		inventory_settled(&s->inventory, slot);
 	} else if (got == IDENTIFY_MORE) {
 		inventory_stash(&s->inventory, slot, dir, first);
 	} else {
 		st->tries[dir] = stream ? 0 : st->tries[dir] - 1;
+		if (!st->tries[0] && !st->tries[1])
+			inventory_settled(&s->inventory, slot);
 	}
 }
 

@@ -28,10 +28,25 @@ static inline uint64_t csum_add(uint64_t sum, const uint8_t *p, size_t n)
 		memcpy(&word, p, sizeof(word));
 		carry += __builtin_add_overflow(sum, word, &sum);
 	}
-	if (n) {
-		word = 0;
-		memcpy(&word, p, n);
-		carry += __builtin_add_overflow(sum, word, &sum);
+	if (n & 4) {
+		uint32_t four;
+
+		memcpy(&four, p, sizeof(four));
+		carry += __builtin_add_overflow(sum, four, &sum);
+		p += 4;
+	}
+	if (n & 2) {
+		uint16_t two;
+
+		memcpy(&two, p, sizeof(two));
+		carry += __builtin_add_overflow(sum, two, &sum);
+		p += 2;
+	}
+	if (n & 1) {
+		uint16_t last = 0;
+
+		memcpy(&last, p, 1);
+		carry += __builtin_add_overflow(sum, last, &sum);
 	}
 	/* 2^64 is 1 modulo 0xffff, like every power of 2^16: carries come back at the low end. */
 	if (__builtin_add_overflow(sum, carry, &sum))

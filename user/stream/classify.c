@@ -72,7 +72,8 @@ static void count(const uint8_t *at, size_t len, uint32_t *control, uint32_t *nu
 	}
 	if (len) {
 		x = EACH(' ');
-		memcpy(&x, at, len);
+		for (size_t i = 0; i < len; i++)
+			x = x << 8 | at[i];
 		count_word(x, control, nul);
 	}
 }

@@ -20,6 +20,7 @@ struct hashes {
 
 struct stash {
 	uint8_t dir[2][IDENTIFY_STASH];
+	uint32_t next; /* + 1, of the free list */
 };
 
 int inventory_open(struct inventory *v, const struct inventory_conf *conf)
@@ -35,7 +36,7 @@ int inventory_open(struct inventory *v, const struct inventory_conf *conf)
 	if (err == 0)
 		err = slots_open(&v->counts, sizeof(struct counts), conf->slots);
 	if (err == 0)
-		err = slots_open(&v->stashes, sizeof(struct stash), conf->slots);
+		err = slots_open(&v->stashes, sizeof(struct stash), conf->stashes);
 	if (err == 0)
 		err = slots_open(&v->evidences, sizeof(struct evidence), conf->evidence);
 	if (err == 0 && conf->preview_bytes)
@@ -109,6 +110,7 @@ void inventory_end(struct inventory *v, uint32_t slot)
 {
 	uint32_t entry = v->more[slot].evidence;
 
+	inventory_settled(v, slot);
 	while (entry) {
 		struct evidence *e = evidence_of(v, entry);
 		uint32_t next = e->next;
@@ -145,14 +147,45 @@ void inventory_feed(struct inventory *v, uint32_t slot, uint8_t dir, const uint8
 		SHA256_Update(&hashes_of(v, slot)->dir[dir], at, len);
 }
 
+static struct stash *stash_of(const struct inventory *v, uint32_t entry)
+{
+	return (struct stash *)v->stashes.base + (entry - 1);
+}
+
+static uint32_t stash_take(struct inventory *v)
+{
+	uint32_t entry = v->stash_free;
+
+	if (entry) {
+		v->stash_free = stash_of(v, entry)->next;
+	} else if (v->stash_fresh < v->conf.stashes) {
+		slots_reach(&v->stashes, v->stash_fresh);
+		entry = ++v->stash_fresh;
+	}
+	return entry;
+}
+
+void inventory_settled(struct inventory *v, uint32_t slot)
+{
+	struct stream *s = inventory_at(v, slot);
+
+	s->tries[0] = s->tries[1] = 0;
+	if (!s->stash_at)
+		return;
+	stash_of(v, s->stash_at)->next = v->stash_free;
+	v->stash_free = s->stash_at;
+	s->stash_at = 0;
+}
+
 struct span inventory_first(struct inventory *v, uint32_t slot, uint8_t dir, struct span chunk)
 {
 	struct stream *s = inventory_at(v, slot);
-	uint8_t *stash = ((struct stash *)v->stashes.base + slot)->dir[dir];
 	size_t n = IDENTIFY_STASH - s->stash[dir];
+	uint8_t *stash;
 
 	if (s->stash[dir] == 0)
 		return chunk;
+	stash = stash_of(v, s->stash_at)->dir[dir];
 	if (n > span_len(chunk))
 		n = span_len(chunk);
 	memcpy(stash + s->stash[dir], chunk.at, n);
@@ -163,13 +196,19 @@ struct span inventory_first(struct inventory *v, uint32_t slot, uint8_t dir, str
 void inventory_stash(struct inventory *v, uint32_t slot, uint8_t dir, struct span first)
 {
 	struct stream *s = inventory_at(v, slot);
-	uint8_t *stash = ((struct stash *)v->stashes.base + slot)->dir[dir];
 
 	if (s->stash[dir]) /* it is there already */
 		return;
+	if (!s->stash_at)
+		s->stash_at = stash_take(v);
+	if (!s->stash_at) {
+		v->stash_refused++;
+		s->tries[dir] = 0;
+		return;
+	}
 	s->stash[dir] =
 		(uint8_t)(span_len(first) < IDENTIFY_STASH ? span_len(first) : IDENTIFY_STASH);
-	memcpy(stash, first.at, s->stash[dir]);
+	memcpy(stash_of(v, s->stash_at)->dir[dir], first.at, s->stash[dir]);
 }
 
 void inventory_anomaly(struct inventory *v, uint32_t slot, enum anomaly a)

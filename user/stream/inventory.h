@@ -48,7 +48,8 @@ struct stream {
 	uint8_t tries[2]; /* identification attempts left */
 	uint8_t stash[2]; /* bytes stashed for it */
 	uint8_t flags, icmp_type, icmp_code;
-	uint8_t pad[5];
+	uint8_t pad;
+	uint32_t stash_at; /* entry + 1 of the first bytes kept, 0 = none */
 };
 
 _Static_assert(sizeof(struct stream) == INVENTORY_ROOM, "fits where the flow has room");
@@ -93,6 +94,7 @@ struct inventory_conf {
 	uint32_t preview_bytes; /* 0 where no record shows them */
 	bool sha256;
 	uint32_t evidence;
+	uint32_t stashes; /* streams whose first bytes are still too few to tell */
 };
 
 struct preview {
@@ -104,11 +106,12 @@ struct inventory {
 	struct stream_more *more;
 	struct stream_told *told; /* or NULL */
 	struct packet_extra *path;
-	uint64_t evidence_refused;
+	uint64_t evidence_refused, stash_refused;
 	/* private */
 	struct inventory_conf conf;
 	struct slots mores, tolds, paths, counts, previews, hashes, stashes, evidences;
 	uint32_t evidence_free, evidence_fresh; /* + 1, 0 = none */
+	uint32_t stash_free, stash_fresh;       /* likewise */
 };
 
 static inline struct stream *inventory_at(const struct inventory *v, uint32_t slot)
@@ -128,7 +131,7 @@ void inventory_feed(struct inventory *v, uint32_t slot, uint8_t dir, const uint8
 
 /* First bytes of a direction, joined with what was stashed before: what to identify by. */
 struct span inventory_first(struct inventory *v, uint32_t slot, uint8_t dir, struct span chunk);
-/* They were too few: keep them for the next chunk. */
+/* They were too few: keep them for the next chunk (or give up, where too many wait). */
 void inventory_stash(struct inventory *v, uint32_t slot, uint8_t dir, struct span first);
 
 void inventory_anomaly(struct inventory *v, uint32_t slot, enum anomaly a);
@@ -136,6 +139,9 @@ uint32_t inventory_anomaly_count(const struct inventory *v, uint32_t slot, enum 
 
 void inventory_evidence(struct inventory *v, uint32_t slot, const struct evidence *e);
 const struct evidence *inventory_evidence_at(const struct inventory *v, uint32_t entry);
+
+/* Identification is over: the kept bytes are let go. */
+void inventory_settled(struct inventory *v, uint32_t slot);
 
 struct span inventory_preview(const struct inventory *v, uint32_t slot, uint8_t dir);
 /* False where hashing is off. */
