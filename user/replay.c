@@ -262,7 +262,7 @@ static int open_shards(struct replay *r, struct quota *quota)
 	int err = defrag_open(&r->defrag, &defrag);
 
 	make_key(conf, &run.key);
-	r->shard = aligned_alloc(64, (conf->workers * sizeof(*r->shard) + 63) & ~63UL);
+	r->shard = aligned_alloc(128, conf->workers * sizeof(*r->shard));
 	if (!r->shard)
 		return -ENOMEM;
 	memset(r->shard, 0, conf->workers * sizeof(*r->shard));

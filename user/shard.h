@@ -37,8 +37,9 @@ struct shard_counts {
 	uint64_t ticks[STAGE_COUNT];
 };
 
+/* On lines of its own: the end of one is written on every packet, the start of the next is read. */
 struct shard {
-	uint32_t index;
+	_Alignas(128) uint32_t index;
 	const struct conf *conf;
 	struct source *source;
 	struct decode_conf decode_conf;
