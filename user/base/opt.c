@@ -218,8 +218,10 @@ int opt_config(const struct opt_table *t, char *settings, const bool *given, con
 	int rc = 0;
 
 	if (!root || !json_object_is_type(root, json_type_object)) {
-		fprintf(stderr, "%s: --config %s: %s\n", t->program, path,
-			root ? "not a JSON object" : json_util_get_last_err());
+		const char *why = root ? "not a JSON object" : json_util_get_last_err();
+
+		fprintf(stderr, "%s: --config %s: %.*s\n", t->program, path,
+			(int)strcspn(why, "\n"), why);
 		json_object_put(root);
 		return 2;
 	}

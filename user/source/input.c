@@ -252,6 +252,11 @@ bool input_begin(struct input *in, struct ifaces *t, uint32_t file)
 			want = (size_t)in->head.total;
 			continue;
 		}
+		if (!in->named && got == FORMAT_BAD) {
+			in->foreign = true;
+			input_end(in);
+			return false;
+		}
 		log_line("%s: %s", in->name,
 			 got == FORMAT_BAD        ? in->head.why
 			 : in->have - in->at == 0 ? "the file is empty"

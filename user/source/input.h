@@ -31,6 +31,7 @@ struct input {
 	uint64_t packets; /* frames delivered */
 	struct record head;
 	bool has_head, ended, begun, trouble;
+	bool foreign; /* found in a folder, and no capture: left out, no trouble */
 };
 
 struct inputs {
@@ -43,7 +44,7 @@ struct inputs {
 int inputs_find(struct inputs *in, const char *const *paths, size_t n);
 void inputs_close(struct inputs *in);
 
-/* Opens and reads up to the first frame.  False where it is no capture (logged). */
+/* Opens and reads the file's header.  False where it is no capture: logged, unless it is foreign. */
 bool input_begin(struct input *in, struct ifaces *t, uint32_t file);
 void input_end(struct input *in);
 

@@ -101,6 +101,8 @@ static int by_first_time(const struct source *s, size_t a, size_t b)
 /* Reads each file's first packet, and sorts the files by its time. */
 static int open_merged(struct source *s)
 {
+	size_t foreign = 0;
+
 	s->order = calloc(s->inputs.n + 1, sizeof(*s->order));
 	if (!s->order)
 		return -ENOMEM;
@@ -109,7 +111,8 @@ static int open_merged(struct source *s)
 		size_t at = s->n_order;
 
 		if (!input_begin(in, &s->ifaces, (uint32_t)i)) {
-			s->trouble = true;
+			s->trouble |= in->trouble;
+			foreign += in->foreign;
 			continue;
 		}
 		if (!input_next(in, &s->ifaces)) {
@@ -132,6 +135,9 @@ static int open_merged(struct source *s)
 			in->begun = false;
 		}
 	}
+	if (foreign)
+		log_line("%zu files in the folders given are no captures and were left out",
+			 foreign);
 	return 0;
 }
 
