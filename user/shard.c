@@ -218,7 +218,7 @@ static uint32_t open_flow(struct shard *s, const struct arrival *a, uint32_t ord
 		tcp_start(&s->tcp, slot);
 		content_start(&s->content, slot);
 	} else if (a->key.proto == 1 || a->key.proto == 58) {
-		if (a->p->payload_cap + (a->p->payload - a->p->l3 - a->p->l4) >= 2) {
+		if (a->p->payload_cap || a->p->l3 + a->p->l4 + 2U <= a->f->at + a->f->caplen) {
 			st->flags |= STREAM_HAS_ICMP;
 			st->icmp_type = a->ip[a->p->l4];
 			st->icmp_code = a->ip[a->p->l4 + 1];
@@ -389,6 +389,8 @@ static void segment_of(const struct arrival *a, const struct block *b, struct tc
 {
 	const uint8_t *h = a->ip + a->p->l4;
 	uint32_t header = a->p->payload - a->p->l3 - a->p->l4;
+	bool captured = a->p->payload_cap || (!(a->p->flags & PACKET_REBUILT) &&
+					      a->p->payload <= a->f->at + a->f->caplen);
 
 	*seg = (struct tcp_segment){
 		.seq = load_be32(h + 4),
@@ -400,8 +402,7 @@ static void segment_of(const struct arrival *a, const struct block *b, struct tc
 		.window = load_be16(h + 14),
 		.flags = h[13],
 		.dir = a->dir,
-		.options_len =
-			a->p->payload_cap || a->p->payload_len == 0 ? (uint8_t)(header - 20) : 0,
+		.options_len = captured ? (uint8_t)(header - 20) : 0,
 		.ts_ns = a->ts_ns,
 		.clock_ns = a->clock_ns,
 		.number = a->number,

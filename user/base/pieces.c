@@ -215,13 +215,15 @@ static void settle(const struct insert *in, uint32_t at, uint32_t seq, uint32_t 
 	struct piece *p = &in->pool->piece[at];
 	uint32_t both = seq_min(end, seq_min(p->seq + p->len, seg->seq + seg->len));
 	bool wins = new_wins(in->policy, p, seg);
-	uint8_t *old = p->data + (seq - p->seq);
-	const uint8_t *new = seg->at + (seq - seg->seq);
 	uint32_t n, first = UINT32_MAX;
+	const uint8_t *new;
+	uint8_t *old;
 
 	got->known += end - seq;
 	if (!seq_before(seq, both))
 		return;
+	old = p->data + (seq - p->seq);
+	new = seg->at + (seq - seg->seq);
 	n = both - seq;
 	if (memcmp(old, new, n) == 0) {
 		if (wins)

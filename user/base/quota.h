@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define QUOTA_SCARCE 16384U /* below it nobody holds units in reserve: the cap is exact */
+
 struct quota {
 	_Atomic uint64_t left;
 };
@@ -27,7 +29,8 @@ static inline bool lease_charge(struct lease *l, uint64_t n)
 {
 	while (l->held < n) {
 		uint64_t left = atomic_load_explicit(&l->from->left, memory_order_relaxed);
-		uint64_t want = n - l->held > l->step ? n - l->held : l->step;
+		uint64_t want =
+			left > QUOTA_SCARCE && l->step > n - l->held ? l->step : n - l->held;
 		uint64_t take = left < want ? left : want;
 
 		if (take == 0)
@@ -45,9 +48,12 @@ static inline bool lease_charge(struct lease *l, uint64_t n)
 static inline void lease_return(struct lease *l, uint64_t n)
 {
 	l->held += n;
-	if (l->held > 4 * l->step) {
-		atomic_fetch_add_explicit(&l->from->left, l->held - l->step, memory_order_relaxed);
-		l->held = l->step;
+	if (l->held > 4 * l->step ||
+	    atomic_load_explicit(&l->from->left, memory_order_relaxed) < QUOTA_SCARCE) {
+		uint64_t keep = l->held > 4 * l->step ? l->step : 0;
+
+		atomic_fetch_add_explicit(&l->from->left, l->held - keep, memory_order_relaxed);
+		l->held = keep;
 	}
 }
 

@@ -33,6 +33,12 @@ void slots_close(struct slots *s)
 	*s = (struct slots){0};
 }
 
+void slots_release(struct slots *s)
+{
+	madvise(s->base, s->ready, MADV_DONTNEED);
+	s->ready = 0;
+}
+
 void slots_populate(struct slots *s, size_t upto)
 {
 	size_t from = s->ready;

@@ -23,6 +23,8 @@ struct slots {
 /* 0 or negative errno. */
 int slots_open(struct slots *s, size_t stride, size_t cap);
 void slots_close(struct slots *s);
+/* Gives the memory back; the address space stays. */
+void slots_release(struct slots *s);
 
 /* private */
 void slots_populate(struct slots *s, size_t upto);

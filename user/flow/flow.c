@@ -6,22 +6,56 @@
 #include <errno.h>
 #include <string.h>
 
-#define EMPTY     UINT64_MAX
-#define AGE_SHIFT 33 /* 8.6 s: a move touches two cold neighbours, and no timeout is below 30 s */
+#define EMPTY         UINT64_MAX
+#define BUCKETS_FIRST 4096U
+#define AGE_SHIFT     33 /* 8.6 s: a move touches two cold neighbours, and no timeout is below 30 s */
+
+static void clear_buckets(struct slots *s, uint32_t mask)
+{
+	slots_populate(s, (mask + 1UL) * sizeof(uint64_t));
+	memset(s->base, 0xff, (mask + 1UL) * sizeof(uint64_t));
+}
+
+/* Twice the buckets, once they are half full.  The tags say where each entry goes: no record is
+ * touched, and a flow pays for two or three moves in all. */
+static void grow(struct flow_table *t)
+{
+	struct slots old = t->buckets;
+	uint32_t n = t->mask + 1;
+
+	t->mask = t->mask * 2 + 1;
+	t->buckets = t->spare;
+	t->bucket = (uint64_t *)t->buckets.base;
+	clear_buckets(&t->buckets, t->mask);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t entry = ((const uint64_t *)old.base)[i];
+		uint32_t at = (uint32_t)(entry >> 32) & t->mask;
+
+		if (entry == EMPTY)
+			continue;
+		while (t->bucket[at] != EMPTY)
+			at = (at + 1) & t->mask;
+		t->bucket[at] = entry;
+	}
+	slots_release(&old);
+	t->spare = old;
+}
 
 int flow_open(struct flow_table *t, const struct flow_conf *conf, struct quota *quota)
 {
-	uint64_t buckets = 64;
+	uint64_t most = BUCKETS_FIRST;
 	int err;
 
 	*t = (struct flow_table){.conf = *conf, .free = FLOW_NONE};
 	t->lease = (struct lease){.from = quota, .step = 64};
-	while (buckets < 2ULL * conf->slots)
-		buckets *= 2;
-	t->mask = (uint32_t)(buckets - 1);
+	while (most < 2ULL * conf->slots)
+		most *= 2;
+	t->mask = BUCKETS_FIRST - 1;
 	err = slots_open(&t->flows, sizeof(struct flow), conf->slots);
 	if (err == 0)
-		err = slots_open(&t->buckets, sizeof(uint64_t), buckets);
+		err = slots_open(&t->buckets, sizeof(uint64_t), most);
+	if (err == 0)
+		err = slots_open(&t->spare, sizeof(uint64_t), most);
 	if (err == 0)
 		err = slots_open(&t->addresses, sizeof(struct flow_address), conf->slots);
 	if (err == 0 && conf->use_domain)
@@ -34,8 +68,7 @@ int flow_open(struct flow_table *t, const struct flow_conf *conf, struct quota *
 	t->bucket = (uint64_t *)t->buckets.base;
 	t->domain = (uint64_t *)t->domains.base;
 	t->address = (struct flow_address *)t->addresses.base;
-	slots_populate(&t->buckets, buckets * sizeof(uint64_t));
-	memset(t->bucket, 0xff, buckets * sizeof(uint64_t));
+	clear_buckets(&t->buckets, t->mask);
 	for (int i = 0; i < FLOW_CLASS_COUNT; i++)
 		t->age[i].oldest = t->age[i].newest = FLOW_NONE;
 	return 0;
@@ -45,6 +78,7 @@ void flow_close(struct flow_table *t)
 {
 	slots_close(&t->flows);
 	slots_close(&t->buckets);
+	slots_close(&t->spare);
 	slots_close(&t->domains);
 	slots_close(&t->addresses);
 }
@@ -187,7 +221,7 @@ uint32_t flow_victim(const struct flow_table *t)
 uint32_t flow_add(struct flow_table *t, const struct flow_key *key, uint64_t domain, uint64_t hash,
 		  uint64_t clock_ns)
 {
-	uint32_t at = (uint32_t)hash & t->mask, slot = t->free;
+	uint32_t at, slot = t->free;
 	struct flow *f;
 
 	if (slot == FLOW_NONE && t->fresh == t->conf.slots)
@@ -221,7 +255,9 @@ uint32_t flow_add(struct flow_table *t, const struct flow_key *key, uint64_t dom
 	if (t->domain)
 		t->domain[slot] = domain;
 	age_append(t, slot);
-	while (t->bucket[at] != EMPTY)
+	if (2UL * t->counts.live > t->mask)
+		grow(t);
+	for (at = (uint32_t)hash & t->mask; t->bucket[at] != EMPTY;)
 		at = (at + 1) & t->mask;
 	t->bucket[at] = (uint64_t)(uint32_t)hash << 32 | slot;
 	t->counts.created++;

@@ -78,7 +78,8 @@ struct flow_table {
 	uint64_t *domain;
 	struct flow_counts counts;
 	/* private */
-	struct slots flows, domains, buckets, addresses;
+	struct slots flows, domains, addresses;
+	struct slots buckets, spare; /* the table grows from one into the other */
 	struct flow_address *address;
 	uint64_t *bucket;
 	uint32_t mask, fresh, free;

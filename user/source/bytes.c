@@ -93,7 +93,8 @@ int bytes_open(struct bytes **out, int fd)
 		goto fail;
 	err = -ENOMEM;
 	if (b->coding == CODING_GZIP) {
-		b->inflate = malloc(sizeof(*b->inflate));
+		b->inflate =
+			calloc(1, sizeof(*b->inflate)); /* damage refers to bytes never written */
 		if (!b->inflate)
 			goto fail;
 		isal_inflate_init(b->inflate);

@@ -21,7 +21,8 @@ int bytes_open(struct bytes **out, int fd);
 void bytes_close(struct bytes *b);
 
 /* Fills dst: n bytes, or fewer only at the end.  Negative errno: -EBADMSG for damaged compressed
- * data, -ENODATA where it ends too early; bytes before the fault were delivered before it. */
+ * data, -ENODATA where it ends too early; what the decompressor gave before the fault came before
+ * it. */
 ssize_t bytes_read(struct bytes *b, uint8_t *dst, size_t n);
 
 bool bytes_compressed(const struct bytes *b);

@@ -44,7 +44,8 @@ struct inputs {
 int inputs_find(struct inputs *in, const char *const *paths, size_t n);
 void inputs_close(struct inputs *in);
 
-/* Opens and reads the file's header.  False where it is no capture: logged, unless it is foreign. */
+/* Opens and reads the file's header.  False where it is no capture: logged, unless it is foreign.
+ */
 bool input_begin(struct input *in, struct ifaces *t, uint32_t file);
 void input_end(struct input *in);
 

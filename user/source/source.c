@@ -16,6 +16,9 @@
 
 #define SLACK   8192U /* read beyond a block, so that its last record is mostly there */
 #define HOUR_NS 3600000000000ULL
+/* What of a file may be in a block: one record that starts in it, and one behind that. */
+#define RECORD_MAX  (FORMAT_MAX_FRAME + 8192U)
+#define BLOCK_REACH (BLOCK_BYTES + RECORD_MAX)
 
 struct source {
 	struct inputs inputs;
@@ -240,7 +243,7 @@ static bool read_on(struct source *s, struct block *b, uint64_t base, uint64_t n
 	uint64_t limit = s->size - base;
 	ssize_t got;
 
-	if (need > limit)
+	if (need > limit || need > BLOCK_REACH + RECORD_MAX)
 		return false;
 	got = read_at(s->fd, b->buf + b->fill, (size_t)(need - b->fill), base + b->fill);
 	if (got > 0)
@@ -253,7 +256,8 @@ static void hop(struct source *s, struct block *b, uint64_t base)
 {
 	uint64_t pos = s->next - base;
 
-	while ((pos < BLOCK_BYTES || s->clock.pending_ns) && !s->ended) {
+	/* Beyond its end only to settle the clock, and never further than one record. */
+	while ((pos < BLOCK_BYTES || (s->clock.pending_ns && pos < BLOCK_REACH)) && !s->ended) {
 		struct record r;
 
 		if (base + pos >= s->size) {

@@ -220,6 +220,8 @@ static bool give(struct chunk *chunk, struct tcp *t, enum chunk_kind kind, const
 		t->totals.cut_bytes += len;
 	}
 	advance(d, len);
+	if ((d->state & DIR_FAR) && !seq_before(d->next, t->rare[t->out.slot].far_seq[t->out.dir]))
+		d->state &= (uint16_t)~DIR_FAR; /* the stream has come there */
 	return true;
 }
 
@@ -325,6 +327,14 @@ bool tcp_next(struct tcp *t, struct chunk *chunk)
 			pieces_clear(&t->pool, &t->rare[t->out.slot].held[t->out.dir]);
 			d->state &= (uint16_t) ~(DIR_FAR | DIR_HELD); /* never confirmed */
 			continue;
+		}
+		if (t->out.store && seq_before(t->out.seg.seq, d->next)) {
+			trim_known(t, c, &t->out.seg);
+			t->out.again.len = 0;
+			if (t->out.seg.len + t->out.seg.cut == 0) {
+				t->out.store = false;
+				continue;
+			}
 		}
 		if (t->out.store && p && t->out.seg.seq == d->next && !room(t) &&
 		    give_part(chunk, t, p))
