@@ -104,7 +104,8 @@ fuzz:
 	$Q$(SUB) run-fuzz
 run-fuzz: $(FUZZ:tests/fuzz_%.c=$O/fuzz/%)
 	$Qfor f in $^; do n=$${f##*/}; mkdir -p $O/corpus/$$n; echo "== $$n"; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 $O/corpus/$$n \
+		$$f -close_fd_mask=2 -max_len=4096 -max_total_time=$(FUZZ_SECONDS) \
+			-print_final_stats=1 -artifact_prefix=$O/fuzz/ $O/corpus/$$n \
 			$$(ls -d tests/seeds/$$n 2>/dev/null) || exit 1; done
 $O/fuzz/%: tests/fuzz_%.c $(filter-out user/main.c,$(SRC)) $(RE:%.re=$O/%.re.c)
 	$(call say,FUZZ)

@@ -83,8 +83,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	whole = check(data, size, true, port);
 	for (size_t n = size < 80 ? size : 80; n > 0; n--) {
 		part = check(data, n, true, port);
-		/* too few bytes are never a no, enough of them never a maybe */
-		assert(n < 20 ? part.got != IDENTIFY_NO : part.got != IDENTIFY_MORE);
+		/* too few bytes are never a no, all that is looked at never a maybe */
+		assert(n >= 20 || part.got != IDENTIFY_NO);
+		assert(n < IDENTIFY_BYTES || part.got != IDENTIFY_MORE);
 		if (n >= IDENTIFY_BYTES)
 			same(&whole, &part);
 	}
