@@ -19,8 +19,8 @@ static struct replay run; /* the signal handler's way to it */
 
 static void on_signal(int sig)
 {
-	(void)sig;
-	replay_interrupt(&run);
+	/* --max-seconds is a wish, an interrupt is trouble */
+	replay_interrupt(&run, sig != SIGALRM);
 }
 
 static void catch_signals(const struct conf *conf)

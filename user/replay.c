@@ -360,9 +360,9 @@ void replay_close(struct replay *r)
 	source_close(r->source);
 }
 
-void replay_interrupt(struct replay *r)
+void replay_interrupt(struct replay *r, bool trouble)
 {
-	r->interrupted = true;
+	r->interrupted |= trouble;
 	if (r->source)
 		source_stop(r->source);
 }

@@ -32,7 +32,7 @@ struct replay {
 int replay_run(struct replay *r, const struct conf *conf);
 void replay_close(struct replay *r);
 
-/* From a signal handler: stop at the next block. */
-void replay_interrupt(struct replay *r);
+/* From a signal handler: stop at the next block; `trouble` where the user did not ask for it. */
+void replay_interrupt(struct replay *r, bool trouble);
 
 #endif
