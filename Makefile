@@ -18,7 +18,8 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-
 	-Wconversion -Wno-sign-conversion -Wimplicit-fallthrough $(if $(CI),-Werror)
 CPPFLAGS += -D_GNU_SOURCE -I.
 ARCH := $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v2)
-CFLAGS ?= -O2 -g $(ARCH)
+# Stages call each other across files on every packet: link-time inlining saves a tenth.
+CFLAGS ?= -O2 -g $(ARCH) $(if $(SAN),,-flto=auto)
 STD  := -std=gnu11 -fno-common $(WARN)
 SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 LIBS := -lpcap -ljson-c -lisal -lzstd -lcrypto -lpthread
