@@ -110,6 +110,16 @@ static void show_previews(const struct shard *s, uint32_t slot, struct event_str
 	e->dir[1].preview = inventory_preview(&s->inventory, slot, !e->a_dir);
 }
 
+static void name_community(const struct shard *s, uint32_t slot, struct event_stream *e,
+			   char room[COMMUNITY_ID_LEN])
+{
+	const struct stream *st = inventory_at(&s->inventory, slot);
+
+	community_id(room, &e->head.key, st->flags & STREAM_CLIENT_HI, st->icmp_type,
+		     st->icmp_code);
+	e->head.community_id = room;
+}
+
 /* True where status, service or kind of content are not what was told last. */
 static bool changed(const struct shard *s, uint32_t slot, const struct stream_told *told)
 {
@@ -136,6 +146,7 @@ void tell_stream(struct shard *s, uint32_t slot)
 	uint64_t packets = f->packets[0] + f->packets[1];
 	uint64_t bytes = delivered(s, slot);
 	bool first = told->packets == 0;
+	char community[COMMUNITY_ID_LEN];
 	struct event_stream e;
 
 	if (!first && !changed(s, slot, told) &&
@@ -144,6 +155,7 @@ void tell_stream(struct shard *s, uint32_t slot)
 		return;
 	e.event = first ? EVENT_STREAM_OPEN : EVENT_STREAM_UPDATE;
 	fill(s, slot, &e);
+	name_community(s, slot, &e, community);
 	show_previews(s, slot, &e);
 	told->packets = packets;
 	told->bytes = bytes;
@@ -194,7 +206,6 @@ static void fill_end(const struct shard *s, uint32_t slot, struct event_stream *
 
 void tell_flow(struct shard *s, uint32_t slot, enum flow_reason reason, uint64_t clock_ns)
 {
-	const struct stream *st = inventory_at(&s->inventory, slot);
 	char community[COMMUNITY_ID_LEN];
 	struct event_stream e;
 	uint8_t sha[2][32];
@@ -214,9 +225,7 @@ void tell_flow(struct shard *s, uint32_t slot, enum flow_reason reason, uint64_t
 		if (inventory_sha256(&s->inventory, slot, (uint8_t)(i ? !e.a_dir : e.a_dir),
 				     sha[i]))
 			e.dir[i].sha256 = sha[i];
-	community_id(community, &e.head.key, st->flags & STREAM_CLIENT_HI, st->icmp_type,
-		     st->icmp_code);
-	e.head.community_id = community;
+	name_community(s, slot, &e, community);
 	record_stream(begin(s), &e);
 }
 
