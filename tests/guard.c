@@ -86,7 +86,7 @@ bool check(bool ok, const char *file, unsigned int line, const char *text, const
 
 		printf("\n    %s:%u: ", file, line);
 		va_start(args, format);
-		vprintf(format, args); /* NOLINT(clang-analyzer-valist.Uninitialized) */
+		vprintf(format, args);
 		va_end(args);
 		fflush(stdout);
 	}

@@ -222,7 +222,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct mkpcap *m, const c
 	m->failed = true;
 	fprintf(stderr, "%s:%zu: ", m->name, m->line);
 	va_start(args, what);
-	vfprintf(stderr, what, args); /* NOLINT(clang-analyzer-valist.Uninitialized) */
+	vfprintf(stderr, what, args);
 	va_end(args);
 	fputc('\n', stderr);
 }
