@@ -35,7 +35,7 @@ static bool good_sum(const uint8_t *ip, const uint8_t *l4, uint32_t len)
 {
 	uint64_t sum = (uint64_t)__builtin_bswap16((uint16_t)len) + __builtin_bswap16(ip[9]);
 
-	return csum_fold(csum_add(csum_add(sum, ip + 12, 8), l4, len)) == 0xffff;
+	return csum_good(csum_add(csum_add(sum, ip + 12, 8), l4, len));
 }
 
 static void hash_ipv4(struct packet *p, const struct rm_hash_key *key, const uint8_t *ip,
@@ -76,7 +76,7 @@ bool decode_common(struct decoder *d, const uint8_t *buf, const struct frame *f,
 		return false;
 	if (left > len)
 		left = len;
-	if (sums && csum_fold(csum_add(0, ip, HEADER)) != 0xffff)
+	if (sums && !csum_good(csum_add(0, ip, HEADER)))
 		flags |= PACKET_BAD_IP_SUM;
 	if (sums && left == len && (ip[9] == PROTO_TCP || load_be16(l4 + 6)) &&
 	    !good_sum(ip, l4, len))

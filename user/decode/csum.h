@@ -6,6 +6,7 @@
 #ifndef USER_DECODE_CSUM_H
 #define USER_DECODE_CSUM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -54,7 +55,12 @@ static inline uint64_t csum_add(uint64_t sum, const uint8_t *p, size_t n)
 	return sum;
 }
 
-/* 0xffff: the sum over data and its checksum is right. */
+/* The sum over data and its checksum: all of 0xffff, which is 0 modulo 0xffff. */
+static inline bool csum_good(uint64_t sum)
+{
+	return sum && sum % 0xffff == 0;
+}
+
 static inline uint16_t csum_fold(uint64_t sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);

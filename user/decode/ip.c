@@ -161,7 +161,7 @@ enum layer layer_ipv4(struct walk *w)
 		return walk_drop(w, RM_DROP_IPV4_HEADER);
 	w->d->counts.ipv4++;
 	enter_ip(w, false);
-	if (w->d->conf->checksum != CHECKSUM_OFF && csum_fold(csum_add(0, h, header)) != 0xffff) {
+	if (w->d->conf->checksum != CHECKSUM_OFF && !csum_good(csum_add(0, h, header))) {
 		w->d->counts.ipv4_bad_checksum++;
 		w->p->flags |= PACKET_BAD_IP_SUM;
 		if (w->d->conf->checksum == CHECKSUM_DROP)

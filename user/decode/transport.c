@@ -23,7 +23,7 @@ static bool sum_is_good(const struct walk *w, uint32_t len, bool pseudo)
 		sum = (uint64_t)__builtin_bswap16((uint16_t)len) + __builtin_bswap16(w->proto);
 		sum = csum_add(sum, ip + (v6 ? 8 : 12), v6 ? 32 : 8);
 	}
-	return csum_fold(csum_add(sum, walk_at(w), len)) == 0xffff;
+	return csum_good(csum_add(sum, walk_at(w), len));
 }
 
 /* Counts a bad sum; false where it is a reason to drop the packet. */

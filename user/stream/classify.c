@@ -4,83 +4,72 @@
 
 #include <string.h>
 
-#define EACH(byte) (0x0101010101010101ULL * (byte))
+typedef uint8_t lanes __attribute__((vector_size(16)));
 
-/* The high bit of every byte of x that equals `byte`; exact, no borrows between bytes. */
-static uint64_t equal(uint64_t x, uint64_t byte)
+static lanes load(const uint8_t *at)
 {
-	x ^= EACH(byte);
-	return ~(((x & EACH(0x7f)) + EACH(0x7f)) | x) & EACH(0x80);
+	lanes v;
+
+	memcpy(&v, at, sizeof(v));
+	return v;
 }
 
-/* Eight bytes at a time: in text hardly any is below a blank, so one test is enough. */
-static void count_word(uint64_t x, uint32_t *control, uint32_t *nul)
+/* All ones in each lane that is a control character: no tab, no line end. */
+static lanes is_control(lanes v)
 {
-	uint64_t low = ~(((x & EACH(0x7f)) + EACH(0x60)) | x) & EACH(0x80);
-	uint64_t del = equal(x, 0x7f);
-
-	if ((low | del) == 0)
-		return;
-	*control += (uint32_t)__builtin_popcountll(low | del);
-	if (low) {
-		*nul += equal(x, 0) != 0;
-		*control -= (uint32_t)__builtin_popcountll(equal(x, '\t') | equal(x, '\n') |
-							   equal(x, '\r'));
-	}
+	return (lanes)(((v < 0x20) & (v != '\t') & (v != '\n') & (v != '\r')) | (v == 0x7f));
 }
 
-/* Long runs in vectors: at most 255 rounds, so that the counters fit into bytes. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-	!defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-__attribute__((target_clones("avx2", "default"), optimize("O3")))
-#endif
-static void
-count_lanes(const uint8_t *at, size_t rounds, uint8_t control[32], uint8_t nul[32])
+static uint32_t sum(lanes v)
 {
-	for (size_t r = 0; r < rounds; r++, at += 32) {
-		for (int i = 0; i < 32; i++) {
-			uint8_t b = at[i];
+	uint64_t half[2], pairs;
 
-			control[i] =
-				(uint8_t)(control[i] +
-					  ((b < 0x20) & (b != '\t') & (b != '\n') & (b != '\r')) +
-					  (b == 0x7f));
-			nul[i] |= b == 0;
-		}
-	}
+	memcpy(half, &v, sizeof(half));
+	pairs = (half[0] & 0x00ff00ff00ff00ffULL) + (half[0] >> 8 & 0x00ff00ff00ff00ffULL) +
+		(half[1] & 0x00ff00ff00ff00ffULL) + (half[1] >> 8 & 0x00ff00ff00ff00ffULL);
+	return (uint32_t)((pairs * 0x0001000100010001ULL) >> 48);
 }
 
-static void count(const uint8_t *at, size_t len, uint32_t *control, uint32_t *nul)
+/* The last bytes of a run in a vector, the rest of it filled with ones. */
+static lanes load_tail(const uint8_t *at, size_t len, size_t left)
 {
-	uint64_t x;
+	static const uint8_t ones[32] = {255, 255, 255, 255, 255, 255, 255, 255,
+					 255, 255, 255, 255, 255, 255, 255, 255};
+	lanes v = load(ones);
+	uint8_t short_run[16];
 
-	while (len >= 64) {
-		uint8_t lanes[32] = {0}, zeros[32] = {0};
-		size_t rounds = len / 32 < 255 ? len / 32 : 255;
+	if (len >= 16)
+		return load(at + left - 16) | load(ones + left);
+	memcpy(short_run, &v, sizeof(v));
+	for (size_t i = 0; i < left; i++)
+		short_run[i] = at[i];
+	return load(short_run);
+}
 
-		count_lanes(at, rounds, lanes, zeros);
-		for (int i = 0; i < 32; i++) {
-			*control += lanes[i];
-			*nul += zeros[i];
-		}
-		at += rounds * 32;
-		len -= rounds * 32;
+/* At most CLASSIFY_BYTES: so a lane counts to 256 at most, and the last one in the tail. */
+static void count(const uint8_t *at, size_t len, uint32_t *control, bool *nul)
+{
+	lanes controls = {0}, nuls = {0}, v;
+	size_t left = len;
+
+	for (; left > 16; at += 16, left -= 16) {
+		v = load(at);
+		controls -= is_control(v);
+		nuls |= (lanes)(v == 0);
 	}
-	for (; len >= 8; at += 8, len -= 8) {
-		memcpy(&x, at, 8);
-		count_word(x, control, nul);
+	*control = sum(controls);
+	if (left) {
+		v = load_tail(at, len, left);
+		*control += sum(-is_control(v));
+		nuls |= (lanes)(v == 0);
 	}
-	if (len) {
-		x = EACH(' ');
-		for (size_t i = 0; i < len; i++)
-			x = x << 8 | at[i];
-		count_word(x, control, nul);
-	}
+	*nul = sum(nuls) != 0;
 }
 
 void classify_more(struct classify *c, const uint8_t *at, size_t len)
 {
-	uint32_t control = 0, nul = 0;
+	uint32_t control;
+	bool nul;
 
 	if (c->control & CLASSIFY_NUL) { /* nothing can change that any more */
 		c->seen = CLASSIFY_BYTES;
