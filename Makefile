@@ -22,7 +22,7 @@ ARCH := $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v2)
 CFLAGS ?= -O2 -g $(ARCH) $(if $(SAN),,-flto=auto)
 STD  := -std=gnu11 -fno-common $(WARN)
 SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-LIBS := -lpcap -ljson-c -lisal -lzstd -lcrypto -lpthread
+LIBS := -lpcap -ljson-c -lisal -lzstd -lbrotlidec -lcrypto -lpthread
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 Q    := $(if $(V),,@)
 say   = @printf '  %-5s %s\n' $1 $(patsubst $O/%,%,$@) && mkdir -p $(@D)
@@ -63,8 +63,8 @@ $O/%.re.c: %.re
 DEMO  := tests/captures/demo.pcap
 CORPUS ?= ../shared/corpus
 # Categories of the corpus judge, and kinds of records, that exist so far, and that do not yet.
-GRADE := run,packets,flows,streams,client,workers
-LATER := http dns tls ssh websocket fileinfo quic
+GRADE := run,packets,flows,streams,client,http,workers
+LATER := dns tls ssh websocket quic http@http2
 SUB   := $(MAKE) --no-print-directory
 
 demo:

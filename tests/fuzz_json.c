@@ -24,7 +24,7 @@ static struct json open_room(size_t room)
 	char *at = malloc(room);
 
 	assert(at);
-	return (struct json){.at = at, .end = at + room};
+	return (struct json){.at = at};
 }
 
 static struct json_object *parse(const char *from, const struct json *j)

@@ -4,8 +4,9 @@
  *
  *   golden RM_XDP MKPCAP DIR|FILE...
  *
- * Expectations of records of the kinds in $LATER (blank-separated) are skipped and counted: the
- * recorded captures come with expectations for capabilities that do not exist yet.
+ * Expectations of records of the kinds in $LATER (blank-separated; KIND@NAME: only of capture NAME)
+ * are skipped and counted: the recorded captures come with expectations for capabilities that do
+ * not exist yet.
  *
  * DIR/NAME.txt is a script of mkpcap with expectations in it; DIR/NAME.expect holds expectations
  * for the recorded DIR/NAME.pcap or .pcapng. Each is run with 1, 2 and 4 workers. One worker has
@@ -581,12 +582,13 @@ static void expect_member(const struct place *p, const struct words *w, const st
 }
 
 /* Whether the expectation is about records of a kind that is still to come. */
-static bool is_later(const struct words *w)
+static bool is_later(const struct place *p, const struct words *w)
 {
 	const char *later = getenv("LATER"); /* NOLINT(concurrency-mt-unsafe): one thread */
-	const char *selector;
+	const char *selector, *name = strrchr(p->path, '/');
 	size_t len;
 
+	name = name ? name + 1 : p->path;
 	if (!later || w->n < 3)
 		return false;
 	selector = w->at[strcmp(w->at[1].at, "count") == 0 ? 2 : 1].at;
@@ -594,7 +596,10 @@ static bool is_later(const struct words *w)
 	while (*later) {
 		size_t n = strcspn(later, " ");
 
-		if (n == len && strncmp(later, selector, n) == 0)
+		if (strncmp(later, selector, len) == 0 &&
+		    (n == len ||
+		     (later[len] == '@' && strncmp(later + len + 1, name, n - len - 1) == 0 &&
+		      name[n - len - 1] == '.')))
 			return true;
 		later += n + (later[n] == ' ');
 	}
@@ -607,7 +612,7 @@ static void expect_check(const struct place *p, const struct words *w, const str
 	struct json_object *record;
 	int64_t number;
 
-	if (!w->wrong && is_later(w)) {
+	if (!w->wrong && is_later(p, w)) {
 		p->g->skipped++;
 		return;
 	}

@@ -92,7 +92,7 @@ static const struct row streams[] = {
 static const struct row none[] = {
 	ROW("hello, this is no protocol at all", UNKNOWN, UNKNOWN, "text"),
 	ROW(Z40, UNKNOWN, UNKNOWN, "zeros"),
-	ROW("GETTING nowhere in particular....", UNKNOWN, UNKNOWN, "almost HTTP"),
+	ROW("GETTING nowhere in particular\r\n", UNKNOWN, UNKNOWN, "almost HTTP"),
 	ROW("HTTP/x.y is not a version.......", UNKNOWN, UNKNOWN, "almost an answer"),
 	ROW("\x16\x09\x01\x00\x10\x01" Z40, UNKNOWN, UNKNOWN, "TLS of another major version"),
 	ROW("SSHX2.0-nothing of this kind.....", UNKNOWN, UNKNOWN, "almost SSH"),

@@ -14,7 +14,7 @@ static uint8_t flow_room[2][INVENTORY_ROOM] __attribute__((aligned(8)));
 static struct json begin(void)
 {
 	memset(room, 0, sizeof(room));
-	return (struct json){.at = room, .end = room + sizeof(room)};
+	return (struct json){.at = room};
 }
 
 /* One line, strictly JSON, without a NUL or a control character in it. */

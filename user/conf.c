@@ -112,6 +112,18 @@ static const struct opt_row rows[] = {
 	       "IP fragments waiting for their datagram (2 KiB each)."),
 	NUMBER("max-stream-extent-bytes", "N", max_extent_bytes, 1 << 16, 64 * GIGA, "512M",
 	       "Memory to remember where delivered bytes lie in the capture."),
+	HEADING("Protocols"),
+	FLAG("disable-stream-parser", 0, no_parser, "Parse no protocols; identify them only."),
+	TEXT("parsers", 0, "LIST", parsers_text, "all", "Which to use: all, none, or http."),
+	NUMBER("max-http1-parser-states", "N", http_states, 1, 1 << 26, "1M",
+	       "HTTP connections parsed at a time."),
+	NUMBER("max-http1-header-bytes", "N", http_header_bytes, 256, 1 << 20, "64K",
+	       "Longest header line kept; beyond it a line is cut, and a header reported as long."),
+	NUMBER("max-decoded-bytes", "N", max_decoded, 1 << 10, 1ULL << 40, "64M",
+	       "Bytes that one body may decode to."),
+	NUMBER("max-decode-ratio", "N", max_ratio, 1, 1ULL << 32, "2048",
+	       "How many times its size a body may decode to, beyond the first MiB."),
+	HEADING("Tests"),
 	NUMBER("hash-seed", "N", seed, 0, UINT64_MAX, "0",
 	       "Seed of the flow hash; 0 takes a random one."),
 	HEADING("General"),
@@ -174,6 +186,20 @@ static int read_flow_key(struct conf *c)
 	return 0;
 }
 
+static int read_parsers(struct conf *c)
+{
+	for (const char *p = c->parsers_text; *p;) {
+		size_t n = strcspn(p, ",");
+
+		if ((n == 4 && memcmp(p, "http", n) == 0) || (n == 3 && memcmp(p, "all", n) == 0))
+			c->parse_http = true;
+		else if (n != 4 || memcmp(p, "none", n) != 0)
+			return wrong("--parsers takes all, none and http, not", p);
+		p += n + (p[n] == ',');
+	}
+	return 0;
+}
+
 static int read_hash(const char *option, const char *value)
 {
 	return value && strcmp(value, "sha256") != 0 ? wrong(option, value) : 0;
@@ -195,6 +221,8 @@ int conf_read(struct conf *c, int argc, char **argv)
 		rc = read_workers(c);
 	if (rc == 0)
 		rc = read_flow_key(c);
+	if (rc == 0)
+		rc = read_parsers(c);
 	if (rc == 0)
 		rc = read_hash("--stream-hash knows sha256, not", c->stream_hash);
 	if (rc == 0)
@@ -261,5 +289,24 @@ struct tcp_conf conf_tcp(const struct conf *c)
 		.max_segments = (uint32_t)c->tcp_segments,
 		.hole_ns = c->tcp_hole_ms * 1000000,
 		.reuse_idle_ns = 60 * NS_PER_S,
+	};
+}
+
+struct http1_conf conf_http1(const struct conf *c)
+{
+	uint32_t each = (uint32_t)(c->http_states / c->workers) + 1;
+
+	return (struct http1_conf){
+		.states = each,
+		.exchanges = 2 * each,
+		.cells = (256U << 20) / 256 / c->workers, /* 256 MiB of text */
+		.lines = 4096 / c->workers,               /* unfinished lines at a time */
+		.header_bytes = (uint32_t)c->http_header_bytes,
+		.all_headers = c->http_headers,
+		.sha256 = c->file_hash,
+		.coding = {.small = 16384 / c->workers,   /* 2 GiB of address space */
+			   .large = 256 / c->workers + 1, /* 12 GiB */
+			   .max_bytes = c->max_decoded,
+			   .max_ratio = c->max_ratio},
 	};
 }

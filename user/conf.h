@@ -7,6 +7,7 @@
 
 #include "user/decode/decode.h"
 #include "user/flow/flow.h"
+#include "user/parse/http1.h"
 #include "user/tcp/tcp.h"
 
 enum run_mode { MODE_ANALYZE, MODE_DUMP };
@@ -38,6 +39,10 @@ struct conf {
 	uint64_t tcp_buffered_total, tcp_buffered_flow, tcp_segments, tcp_hole_ms;
 	uint64_t max_layers, max_fragments, max_extent_bytes;
 	uint64_t policy, checksum; /* enum overlap_policy, enum checksum_mode */
+	/* parsers */
+	bool no_parser, parse_http;
+	const char *parsers_text;
+	uint64_t http_states, http_header_bytes, max_decoded, max_ratio;
 	const char *flow_key_text;
 	uint32_t flow_key; /* bits of enum key_part */
 	uint64_t seed;
@@ -62,5 +67,6 @@ void conf_man(void);
 struct decode_conf conf_decode(const struct conf *c);
 struct flow_conf conf_flow(const struct conf *c, uint32_t slots);
 struct tcp_conf conf_tcp(const struct conf *c);
+struct http1_conf conf_http1(const struct conf *c);
 
 #endif

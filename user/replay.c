@@ -14,6 +14,7 @@
 #include "user/base/backoff.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/event/record_http.h"
 #include "user/progress.h"
 #include "user/source/filter.h"
 
@@ -210,7 +211,7 @@ static int open_sink(struct replay *r)
 		return 0;
 	if (conf->mode == MODE_DUMP)
 		record += FORMAT_MAX_FRAME / 3 * 4 + 8;
-	s.buffer_bytes = 2 * record;
+	s.buffer_bytes = 2 * record > RECORD_HTTP_MAX ? 2 * record : RECORD_HTTP_MAX;
 	if (s.buffers > RING_SIZE)
 		s.buffers = RING_SIZE;
 	err = sink_open(&r->sink, &s);

@@ -193,7 +193,7 @@ size_t report_stats(const struct report *r, char *line)
 {
 	const struct source_totals *t = &r->run->totals;
 	struct event_head head = {.ts_ns = t->last_ts_ns};
-	struct json j = {.at = line, .end = line + REPORT_STATS_MAX};
+	struct json j = {.at = line};
 
 	if (head.ts_ns == 0) {
 		struct timespec now;

@@ -58,6 +58,8 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 		err = inventory_open(&s->inventory, &inventory);
 	if (err == 0)
 		err = content_open(&s->content, &content);
+	if (err == 0)
+		err = talk_open(s);
 	if (err < 0) {
 		shard_close(s);
 		return err;
@@ -66,15 +68,14 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 		s->record_max = record_max((uint32_t)conf->preview_bytes);
 		if (conf->mode == MODE_DUMP)
 			s->record_max += FORMAT_MAX_FRAME / 3 * 4 + 8;
-		s->buffer = sink_buffer(s->sink, index);
-		s->json.at = s->buffer;
-		s->json.end = s->buffer + 2 * s->record_max;
+		s->json.at = s->buffer = sink_buffer(s->sink, index);
 	}
 	return 0;
 }
 
 void shard_close(struct shard *s)
 {
+	talk_close(s);
 	content_close(&s->content);
 	inventory_close(&s->inventory);
 	tcp_close(&s->tcp);
@@ -250,36 +251,88 @@ static void count_packet(struct shard *s, uint32_t slot, const struct arrival *a
 
 /* ---- what the bytes say ---- */
 
-static void identify(struct shard *s, uint32_t slot, uint8_t dir, const uint8_t *at, size_t len,
-		     bool stream)
+static void identified(struct shard *s, uint32_t slot, uint8_t dir, const struct identified *id)
 {
 	struct stream *st = inventory_at(&s->inventory, slot);
-	enum identify_got got;
-	struct identified id;
-	uint8_t a_dir = st->flags & STREAM_CLIENT_HI ? 1 : 0;
+	bool from_a = dir == (st->flags & STREAM_CLIENT_HI ? 1 : 0);
 	enum service_side server = SIDE_UNKNOWN;
-	struct span first = span_of(at, len);
 
-	if (stream)
-		first = inventory_first(&s->inventory, slot, dir, first);
-	if (stream)
-		got = identify_stream(first, st->service.name, &id);
-	else
-		got = identify_datagram(span_of(at, len), st->service.name, &id) ? IDENTIFY_YES
-										 : IDENTIFY_NO;
-	if (got == IDENTIFY_YES) {
-		if (id.by_server)
-			server = dir == a_dir ? SIDE_A : SIDE_B;
-		else if (id.by_client)
-			server = dir == a_dir ? SIDE_B : SIDE_A;
-		service_by_content(&st->service, id.name, id.confidence, server);
+	if (id->by_server)
+		server = from_a ? SIDE_A : SIDE_B;
+	else if (id->by_client)
+		server = from_a ? SIDE_B : SIDE_A;
+	service_by_content(&st->service, id->name, id->confidence, server);
+}
+
+static void not_identified(struct shard *s, uint32_t slot, uint8_t dir, uint8_t tries_left)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+
+	st->tries[dir] = tries_left;
+	if (!st->tries[0] && !st->tries[1])
 		inventory_settled(&s->inventory, slot);
-	} else if (got == IDENTIFY_MORE) {
+}
+
+static void identify_packet(struct shard *s, uint32_t slot, uint8_t dir, struct span payload)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	struct identified id;
+
+	if (!identify_datagram(payload, st->service.name, &id)) {
+		not_identified(s, slot, dir, st->tries[dir] - 1);
+		return;
+	}
+	identified(s, slot, dir, &id);
+	inventory_settled(&s->inventory, slot);
+}
+
+/* `off`: of the bytes in their stream. */
+static void identify_chunk(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off,
+			   struct span bytes)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	uint8_t before = st->stash[dir];
+	struct span first = inventory_first(&s->inventory, slot, dir, bytes);
+	struct identified id;
+	enum identify_got got = identify_stream(first, st->service.name, &id);
+
+	if (got == IDENTIFY_NO && before) { /* behind a stray byte of a keep-alive, say */
+		got = identify_stream(bytes, st->service.name, &id);
+		before = 0;
+	}
+	switch (got) {
+	case IDENTIFY_YES:
+		identified(s, slot, dir, &id);
+		talk_begin(s, slot, id.name, dir, span_of(first.at, before), off);
+		inventory_settled(&s->inventory, slot);
+		break;
+	case IDENTIFY_MORE:
 		inventory_stash(&s->inventory, slot, dir, first);
-	} else {
-		st->tries[dir] = stream ? 0 : st->tries[dir] - 1;
-		if (!st->tries[0] && !st->tries[1])
-			inventory_settled(&s->inventory, slot);
+		break;
+	case IDENTIFY_NO:
+		/* A stream says it with its first bytes, unless these were not captured. */
+		not_identified(s, slot, dir,
+			       tcp_is_midstream(&s->tcp, slot) ? st->tries[dir] - 1 : 0);
+		break;
+	}
+}
+
+/* Bytes to the parser, once it is known which; what one leaves over is another protocol's. */
+static void parse(struct shard *s, uint32_t slot, const struct chunk *c)
+{
+	const struct stream *st = inventory_at(&s->inventory, slot);
+	struct span rest = span_of(c->at, c->len);
+	uint64_t off = c->off;
+
+	while (rest.at < rest.end) {
+		uint64_t end = off + span_len(rest);
+
+		if (st->tries[c->dir])
+			identify_chunk(s, slot, c->dir, off, rest);
+		if (!st->parser)
+			return;
+		rest = talk_feed(s, slot, c->dir, off, rest);
+		off = end - span_len(rest);
 	}
 }
 
@@ -300,14 +353,15 @@ static void drain(struct shard *s, uint32_t slot)
 			    !(s->packets->row[s->at].flags & PACKET_REBUILT))
 				pos = s->block->pos + (uint64_t)(c.at - s->block->buf);
 			content_add(&s->content, slot, c.dir, pos, c.at, len);
-			if (st->tries[c.dir])
-				identify(s, slot, c.dir, c.at, len, true);
+			parse(s, slot, &c);
 			break;
 		}
 		case CHUNK_GAP:
 		case CHUNK_CUT:
 			content_hole(&s->content, slot, c.dir, c.len);
 			st->tries[c.dir] = 0;
+			if (st->parser)
+				talk_gap(s, slot, c.dir, c.len);
 			break;
 		case CHUNK_AGAIN: {
 			struct content_diff d = content_compare(&s->content, slot, c.dir,
@@ -342,8 +396,8 @@ static void drain(struct shard *s, uint32_t slot)
 		inventory_evidence(&s->inventory, slot, &e);
 		s->tcp.evidence.len = 0;
 	}
-	for (uint32_t bits = s->tcp.anomalies; bits; bits &= bits - 1)
-		tell_anomaly(s, slot, (enum anomaly)__builtin_ctz(bits));
+	for (uint64_t bits = s->tcp.anomalies; bits; bits &= bits - 1)
+		tell_anomaly(s, slot, (enum anomaly)__builtin_ctzll(bits));
 	s->tcp.anomalies = 0;
 }
 
@@ -361,6 +415,8 @@ static void close_flow(struct shard *s, uint32_t slot, enum flow_reason reason, 
 		s->at = UINT32_MAX; /* no packet is in hand */
 		tcp_flush(&s->tcp, slot);
 		drain(s, slot);
+		if (inventory_at(&s->inventory, slot)->parser)
+			talk_end(s, slot);
 		s->ns = ns;
 		s->number = number;
 		s->at = at;
@@ -523,7 +579,15 @@ static void on_datagram(struct shard *s, uint32_t slot, const struct arrival *a)
 		return;
 	inventory_feed(&s->inventory, slot, a->dir, at, a->p->payload_cap);
 	if (a->key.proto == 17 && st->tries[a->dir])
-		identify(s, slot, a->dir, at, a->p->payload_cap, false);
+		identify_packet(s, slot, a->dir, span_of(at, a->p->payload_cap));
+}
+
+/* The parser learns of a side's end when its last byte was delivered. */
+static void end_sides(struct shard *s, uint32_t slot)
+{
+	for (uint8_t dir = 0; dir < 2; dir++)
+		if (tcp_is_ended(&s->tcp, slot, dir))
+			talk_ended(s, slot, dir);
 }
 
 static void on_flow_packet(struct shard *s, const struct packet *p, const struct frame *f)
@@ -571,6 +635,8 @@ static void on_flow_packet(struct shard *s, const struct packet *p, const struct
 		if (a.tcp_flags & TCP_SYN)
 			late_client(s, slot, &a);
 		drain(s, slot);
+		if (inventory_at(&s->inventory, slot)->parser)
+			end_sides(s, slot);
 	} else {
 		on_datagram(s, slot, &a);
 	}
@@ -603,9 +669,11 @@ static void on_packet(struct shard *s, uint32_t i)
 	}
 }
 
-/* Cold memory is asked for a batch ahead: first the buckets, then the records they name. */
+/* Cold memory is asked for a batch ahead: the buckets, the records they name, what these name. */
 static void prefetch(struct shard *s, const uint32_t *index, uint32_t n)
 {
+	uint32_t guess[SHARD_BATCH];
+
 	/* A function that only prefetches looks useless to gcc 12, which then drops the call. */
 	__asm__ volatile("" ::: "memory");
 	for (uint32_t i = 0; i < n; i++) {
@@ -619,15 +687,20 @@ static void prefetch(struct shard *s, const uint32_t *index, uint32_t n)
 		uint32_t slot =
 			p->verdict == VERDICT_FLOW ? flow_guess(&s->flows, p->hash) : FLOW_NONE;
 
+		guess[i] = FLOW_NONE;
 		if (slot == FLOW_NONE)
 			continue;
 		__builtin_prefetch(&s->flows.flow[slot], 1);
 		__builtin_prefetch((const char *)&s->flows.flow[slot] + 64, 1);
 		if (p->proto == 6) {
+			guess[i] = slot;
 			content_prefetch(&s->content, slot);
 			__builtin_prefetch(&s->tcp.conn[slot], 1);
 		}
 	}
+	for (uint32_t i = 0; i < n; i++)
+		if (guess[i] != FLOW_NONE)
+			talk_prefetch(s, guess[i]);
 }
 
 void shard_handle(struct shard *s, const struct block *b, const struct packets *p,

@@ -17,6 +17,7 @@
 #include "user/steer/steer.h"
 #include "user/stream/content.h"
 #include "user/summary.h"
+#include "user/talk.h"
 
 #define SHARD_BATCH 64U
 
@@ -48,6 +49,7 @@ struct shard {
 	struct tcp tcp;
 	struct inventory inventory;
 	struct content content;
+	struct talk talk;
 	struct summary summary;
 	struct shard_counts counts;
 	/* records */

@@ -4,17 +4,23 @@
 
 #include <string.h>
 
+#include "user/event/record_http.h"
 #include "user/flow/id.h"
 
-/* A place for one more record. */
+/* A place for one more record of at most `need` bytes.  Buffers are passed on when two usual
+ * records' worth is in them, though they could hold the longest one. */
+static struct json *begin_long(struct shard *s, size_t need)
+{
+	size_t used = (size_t)(s->json.at - s->buffer);
+
+	if (used && used + need > 2 * s->record_max)
+		s->json.at = s->buffer = sink_next(s->sink, s->index, used);
+	return &s->json;
+}
+
 static struct json *begin(struct shard *s)
 {
-	if (json_room(&s->json) < s->record_max) {
-		s->buffer = sink_next(s->sink, s->index, (size_t)(s->json.at - s->buffer));
-		s->json.end = s->buffer + 2 * s->record_max;
-		s->json.at = s->buffer;
-	}
-	return &s->json;
+	return begin_long(s, s->record_max);
 }
 
 static const char *app_proto(const struct stream *st, bool payload)
@@ -253,6 +259,29 @@ void tell_anomaly(struct shard *s, uint32_t slot, enum anomaly a)
 	if (s->at < s->block->n && s->packets->row[s->at].verdict == VERDICT_FLOW)
 		e.head.src_hi = s->packets->row[s->at].flags & PACKET_FROM_HI;
 	record_anomaly(begin(s), &e);
+}
+
+/* A body has a file record of its own. */
+static void tell_file(struct shard *s, const struct event_http *e, enum http1_side side)
+{
+	if (e->transaction->side[side].length)
+		record_file(begin_long(s, record_http_max(e->transaction)), e, side);
+}
+
+void tell_http(struct shard *s, uint32_t slot, const struct http1_transaction *t)
+{
+	struct event_http e = {.transaction = t};
+
+	if (!s->sink)
+		return;
+	head_of(s, slot, &e.head);
+	e.head.ts_ns = t->ts_ns;
+	e.head.number = t->number;
+	record_http(begin_long(s, record_http_max(t)), &e);
+	if (s->talk.http.conf.sha256) {
+		tell_file(s, &e, HTTP1_REQUEST);
+		tell_file(s, &e, HTTP1_RESPONSE);
+	}
 }
 
 static void drop_record(struct shard *s, enum rm_drop why, uint64_t ts_ns)

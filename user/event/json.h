@@ -2,8 +2,8 @@
 /*
  * json — an append-only writer of JSON into a buffer; no allocation, no state but the place.
  *
- * The caller makes sure of room for a whole record (record.h: RECORD_MAX); json_room says what is
- * left.  Text is UTF-8: bytes that are not become the replacement character, controls are escaped.
+ * The caller makes sure of room for a whole record (record_max, record_http_max).  Text is UTF-8:
+ * bytes that are not become the replacement character, controls are escaped.
  */
 #ifndef USER_EVENT_JSON_H
 #define USER_EVENT_JSON_H
@@ -13,16 +13,11 @@
 #include <string.h>
 
 struct json {
-	char *at, *end;
+	char *at;
 	/* the last second written, formatted: records of one second come together */
 	uint64_t second;
 	char second_text[20];
 };
-
-static inline size_t json_room(const struct json *j)
-{
-	return (size_t)(j->end - j->at);
-}
 
 static inline void json_raw(struct json *j, const char *text, size_t n)
 {

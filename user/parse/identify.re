@@ -80,6 +80,17 @@ static enum identify_got request(struct span s, struct identified *out)
 	return span_len(s) < 16 ? IDENTIFY_MORE : client(out, SERVICE_HTTP, 98);
 }
 
+/* A method that we do not know: HTTP only where the line says so. */
+static enum identify_got other_request(struct span s, struct identified *out)
+{
+	for (const uint8_t *p = s.at; s.end - p >= 6 && *p != '\n'; p++)
+		if (memcmp(p, "HTTP/1", 6) == 0)
+			return client(out, SERVICE_HTTP, 96);
+	if (!memchr(s.at, '\n', span_len(s)) && span_len(s) < IDENTIFY_BYTES)
+		return IDENTIFY_MORE;
+	return IDENTIFY_NO;
+}
+
 /* A greeting "220 ...": FTP and SMTP both begin so; the line mostly says which. */
 static enum identify_got greeting_220(struct span s, enum service_name port_name,
 				      struct identified *out)
@@ -175,6 +186,7 @@ static enum identify_got scan(struct span s, enum service_name port_name, struct
 	"<?xml" [^>\x00]* ">"? | "<stream:stream"	{ return yes(out, port_name == SERVICE_XMPP
 							 ? SERVICE_XMPP : SERVICE_UNKNOWN, 80); }
 	"\xff" [\xfb-\xfe] [\x00-\x31]		{ return yes(out, SERVICE_TELNET, 92); }
+	[A-Z] [A-Z_-]{2,20} " "			{ return other_request(s, out); }
 	*					{ return IDENTIFY_NO; }
 	*/
 }

@@ -170,7 +170,7 @@ void inventory_settled(struct inventory *v, uint32_t slot)
 	struct stream *s = inventory_at(v, slot);
 
 	s->tries[0] = s->tries[1] = 0;
-	if (!s->stash_at)
+	if (s->parser || !s->stash_at)
 		return;
 	stash_of(v, s->stash_at)->next = v->stash_free;
 	v->stash_free = s->stash_at;
@@ -191,6 +191,23 @@ struct span inventory_first(struct inventory *v, uint32_t slot, uint8_t dir, str
 	memcpy(stash + s->stash[dir], chunk.at, n);
 	s->stash[dir] = (uint8_t)(s->stash[dir] + n);
 	return span_of(stash, s->stash[dir]);
+}
+
+struct span inventory_stashed(const struct inventory *v, uint32_t slot, uint8_t dir)
+{
+	const struct stream *s = inventory_at(v, slot);
+
+	if (s->parser || !s->stash_at || !s->stash[dir])
+		return (struct span){0};
+	return span_of(stash_of(v, s->stash_at)->dir[dir], s->stash[dir]);
+}
+
+void inventory_restart(struct inventory *v, uint32_t slot)
+{
+	struct stream *s = inventory_at(v, slot);
+
+	s->tries[0] = s->tries[1] = identify_tries;
+	s->stash[0] = s->stash[1] = 0;
 }
 
 void inventory_stash(struct inventory *v, uint32_t slot, uint8_t dir, struct span first)

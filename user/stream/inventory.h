@@ -48,8 +48,11 @@ struct stream {
 	uint8_t tries[2]; /* identification attempts left */
 	uint8_t stash[2]; /* bytes stashed for it */
 	uint8_t flags, icmp_type, icmp_code;
-	uint8_t pad;
-	uint32_t stash_at; /* entry + 1 of the first bytes kept, 0 = none */
+	uint8_t parser; /* which one reads it, 0 = none */
+	union {
+		uint32_t stash_at; /* until it is identified: entry + 1 of the first bytes kept */
+		uint32_t parse_at; /* with a parser: its state */
+	};
 };
 
 _Static_assert(sizeof(struct stream) == INVENTORY_ROOM, "fits where the flow has room");
@@ -58,12 +61,12 @@ _Static_assert(sizeof(struct stream) == INVENTORY_ROOM, "fits where the flow has
 struct stream_more {
 	uint64_t id, first_ns;
 	uint64_t cut_bytes[2]; /* of datagrams, by snaplen */
+	uint64_t anomalies;    /* bits that were reported */
 	uint32_t ordinal;
-	uint32_t anomalies; /* bits that were reported */
-	uint32_t evidence;  /* newest entry + 1, 0 = none */
+	uint32_t evidence; /* newest entry + 1, 0 = none */
 	uint16_t iface, evidence_n;
 	uint32_t file, file_number;
-	uint8_t pad[8];
+	uint8_t pad[4];
 };
 
 _Static_assert(sizeof(struct stream_more) == 64, "one cache line");
@@ -131,6 +134,8 @@ void inventory_feed(struct inventory *v, uint32_t slot, uint8_t dir, const uint8
 
 /* First bytes of a direction, joined with what was stashed before: what to identify by. */
 struct span inventory_first(struct inventory *v, uint32_t slot, uint8_t dir, struct span chunk);
+/* What of a direction's first bytes was stashed. */
+struct span inventory_stashed(const struct inventory *v, uint32_t slot, uint8_t dir);
 /* They were too few: keep them for the next chunk (or give up, where too many wait). */
 void inventory_stash(struct inventory *v, uint32_t slot, uint8_t dir, struct span first);
 
@@ -140,8 +145,10 @@ uint32_t inventory_anomaly_count(const struct inventory *v, uint32_t slot, enum 
 void inventory_evidence(struct inventory *v, uint32_t slot, const struct evidence *e);
 const struct evidence *inventory_evidence_at(const struct inventory *v, uint32_t entry);
 
-/* Identification is over: the kept bytes are let go. */
+/* Identification is over: the kept bytes are let go; they stay readable until the next stash. */
 void inventory_settled(struct inventory *v, uint32_t slot);
+/* What follows speaks another protocol: identification begins anew. */
+void inventory_restart(struct inventory *v, uint32_t slot);
 
 struct span inventory_preview(const struct inventory *v, uint32_t slot, uint8_t dir);
 /* False where hashing is off. */

@@ -55,6 +55,7 @@
 	X(TELNET, "telnet")         \
 	X(TFTP, "tftp")             \
 	X(TLS, "tls")               \
+	X(WEBSOCKET, "websocket")   \
 	X(WIREGUARD, "wireguard")   \
 	X(XMPP, "xmpp")
 

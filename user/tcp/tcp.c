@@ -454,6 +454,11 @@ bool tcp_is_closing(const struct tcp *t, uint32_t slot)
 	return t->conn[slot].dir[0].conn & CONN_FIN;
 }
 
+bool tcp_is_ended(const struct tcp *t, uint32_t slot, uint8_t dir)
+{
+	return t->conn[slot].dir[dir].state & DIR_ENDED;
+}
+
 bool tcp_is_open(const struct tcp *t, uint32_t slot)
 {
 	return t->conn[slot].dir[0].conn & (CONN_HANDSHAKE | CONN_DATA | CONN_MIDSTREAM);

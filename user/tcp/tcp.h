@@ -129,7 +129,7 @@ struct tcp_rare;
 struct tcp {
 	struct tcp_conn *conn;
 	struct tcp_totals totals;
-	uint32_t anomalies; /* bits of enum anomaly, set by push and next */
+	uint64_t anomalies; /* bits of enum anomaly, set by push and next */
 	/* the bytes that lost the last conflict */
 	struct {
 		uint64_t off;
@@ -180,6 +180,8 @@ bool tcp_is_reset(const struct tcp *t, uint32_t slot);
 /* Both directions ended, or a reset. */
 bool tcp_is_closed(const struct tcp *t, uint32_t slot);
 bool tcp_is_closing(const struct tcp *t, uint32_t slot);
+/* Everything up to the FIN of this direction was delivered. */
+bool tcp_is_ended(const struct tcp *t, uint32_t slot, uint8_t dir);
 bool tcp_is_open(const struct tcp *t, uint32_t slot); /* handshake done, or data seen */
 bool tcp_is_midstream(const struct tcp *t, uint32_t slot);
 /* 0 where it was not seen whole. */

@@ -1,0 +1,805 @@
+/* SPDX-License-Identifier: MIT */
+/* http1 — where a message begins and ends (RFC 9112).  See http1.h; exchange.c pairs them. */
+#include "user/parse/http1.h"
+
+#include <string.h>
+
+#include "user/parse/exchange.h"
+#include "user/parse/http1_line.h"
+
+enum {
+	PHASE_START,  /* a start line is next */
+	PHASE_HEADER, /* header lines */
+	PHASE_BODY,   /* `left` bytes of body */
+	PHASE_SIZE,   /* a chunk size line */
+	PHASE_CHUNK,  /* `left` bytes of a chunk */
+	PHASE_CRLF,   /* the line end behind a chunk */
+	PHASE_TRAILER,
+	PHASE_CLOSE, /* a body up to the end of the stream */
+	PHASE_LOST,  /* looking for the next start line */
+	PHASE_OTHER, /* not HTTP: a tunnel, or what will turn out to be one */
+};
+
+enum {
+	HAS_LENGTH = 1 << 0,
+	HAS_TRANSFER = 1 << 1,
+	IS_CHUNKED = 1 << 2,
+	BAD_LENGTH = 1 << 3,
+	MAYBE_OLD = 1 << 4, /* a request line without version: header lines may follow, or none */
+	IS_UPGRADE = 1 << 5,
+	NO_DECODER = 1 << 6, /* decoding failed: bytes count as they come */
+	NO_BODY = 1 << 7,    /* interim: part of no transaction */
+};
+
+static struct http1 *of(struct parser *p)
+{
+	return (struct http1 *)p; /* its first member */
+}
+
+static void odd(struct http1 *h, enum anomaly a)
+{
+	h->parser.host->anomaly(h->parser.host, a);
+}
+
+static void start(struct parser *p, uint32_t state)
+{
+	(void)p;
+	(void)state; /* all zeros: both directions at a start line */
+}
+
+static void midstream(struct parser *p, uint32_t state, struct parse_side side, uint64_t off)
+{
+	struct http1_dir *d = &http1_state(of(p), state)->dir[side.dir];
+
+	d->phase = PHASE_LOST;
+	d->off = d->line_off = off;
+}
+
+/* ---- bodies ---- */
+
+static void body_end_decoder(struct http1 *h, struct http1_dir *d)
+{
+	coding_end(&h->codings, d->decoder);
+	d->decoder = 0;
+}
+
+static void decode(struct http1 *h, struct http1_dir *d, struct exchange *x, struct span in)
+{
+	struct http1_message *m = &x->side[d->role];
+	struct span out;
+
+	for (;;) {
+		const uint8_t *from = in.at;
+
+		switch (coding_next(&h->codings, d->decoder, &in, &out)) {
+		case CODING_BYTES:
+			exchange_body(h, x, d->role, out);
+			continue;
+		case CODING_MORE:
+		case CODING_END:
+			return;
+		case CODING_BOMB:
+			odd(h, ANOMALY_HTTP_DECODE_LIMIT);
+			break;
+		case CODING_BAD:
+			odd(h, ANOMALY_HTTP_DECODE_FAILED);
+			if (m->length == 0) { /* it is not what it claims to be: as it came */
+				in.at = from;
+				exchange_body(h, x, d->role, in);
+			}
+			break;
+		}
+		body_end_decoder(h, d);
+		d->flags |= m->length ? NO_DECODER : 0;
+		return;
+	}
+}
+
+static void body(struct http1 *h, struct http1_dir *d, const uint8_t *at, uint64_t n)
+{
+	struct exchange *x;
+
+	if (!d->exchange || n == 0)
+		return;
+	x = exchange_at(h, d->exchange);
+	h->counts.wire_bytes += n;
+	if (d->decoder)
+		decode(h, d, x, span_of(at, n));
+	else if (!(d->flags & NO_DECODER))
+		exchange_body(h, x, d->role, span_of(at, n));
+}
+
+/* ---- messages ---- */
+
+static void begin(struct http1 *h, struct http1_state *st, struct http1_dir *d)
+{
+	d->exchange = exchange_begin(h, st, d->role);
+	d->header_bytes = 0;
+	d->flags = 0;
+	d->codings = 0;
+	d->header = HTTP1_NONE;
+	d->phase = PHASE_HEADER;
+	if (d->exchange)
+		exchange_at(h, d->exchange)->side[d->role].start = d->line_off;
+}
+
+static void finish(struct http1 *h, struct http1_state *st, struct http1_dir *d, uint64_t end,
+		   bool complete)
+{
+	uint32_t entry = d->exchange;
+
+	if (entry) {
+		struct http1_message *m = &exchange_at(h, entry)->side[d->role];
+
+		m->end = end;
+		if (!m->header_end)
+			m->header_end = end;
+		m->wire_length = end - m->header_end;
+		if (d->decoder ? coding_is_whole(&h->codings, d->decoder)
+			       : !(d->flags & NO_DECODER))
+			m->file_whole = complete && m->gap_bytes == 0;
+		else if (d->decoder && complete) /* the encoded data stops short */
+			odd(h, ANOMALY_HTTP_DECODE_FAILED);
+	}
+	body_end_decoder(h, d);
+	d->exchange = 0;
+	d->phase = PHASE_START;
+	if (entry)
+		exchange_done(h, st, entry, d->role, complete);
+}
+
+static void start_decoder(struct http1 *h, struct http1_dir *d)
+{
+	if (d->codings && d->exchange)
+		d->decoder = coding_start(&h->codings, d->coding, d->codings);
+}
+
+/* RFC 9112 §6.3: how long the body is. */
+static void frame_body(struct http1 *h, struct http1_state *st, struct http1_dir *d, uint64_t end,
+		       bool response)
+{
+	struct exchange *x = d->exchange ? exchange_at(h, d->exchange) : NULL;
+	bool has_body = true;
+
+	if ((d->flags & HAS_TRANSFER) && (d->flags & (HAS_LENGTH | BAD_LENGTH)))
+		odd(h, ANOMALY_HTTP_LENGTH_AND_CHUNKED);
+	if (d->flags & IS_CHUNKED) {
+		d->phase = PHASE_SIZE;
+	} else if (d->flags & HAS_LENGTH && !(d->flags & HAS_TRANSFER)) {
+		d->phase = PHASE_BODY;
+		has_body = d->left > 0;
+	} else if (response) {
+		d->phase = PHASE_CLOSE;
+	} else {
+		has_body = false;
+	}
+	if (x)
+		x->side[d->role].has_body = has_body;
+	if (has_body)
+		start_decoder(h, d);
+	else
+		finish(h, st, d, end, true);
+}
+
+/* The protocol changes behind this response (RFC 9110 §7.8, §9.3.6). */
+static bool switches(const struct exchange *x)
+{
+	return x && (x->status == 101 ||
+		     (x->method == METHOD_CONNECT && x->status >= 200 && x->status < 300));
+}
+
+static void header_end(struct http1 *h, struct http1_state *st, struct http1_dir *d, uint64_t end)
+{
+	struct exchange *x = d->exchange ? exchange_at(h, d->exchange) : NULL;
+
+	if (x)
+		x->side[d->role].header_end = end;
+	if (d->role == HTTP1_REQUEST) {
+		if (x && ((d->flags & IS_UPGRADE) || x->method == METHOD_CONNECT))
+			x->upgrade = true;
+		frame_body(h, st, d, end, false);
+		return;
+	}
+	if (d->flags & NO_BODY) { /* an interim response: another one follows */
+		d->phase = PHASE_START;
+		return;
+	}
+	if (x && (x->status == 204 || x->status == 304 || x->status == 101 ||
+		  x->method == METHOD_HEAD || switches(x)))
+		finish(h, st, d, end, true);
+	else
+		frame_body(h, st, d, end, true);
+}
+
+/* ---- header lines ---- */
+
+static void add_coding(struct http1_dir *d, struct span value)
+{
+	struct span element;
+
+	while (http1_list_next(&value, &element)) {
+		int kind = http1_is(element, "gzip") || http1_is(element, "x-gzip") ||
+					   http1_is(element, "deflate")
+				   ? CODING_GZIP
+			   : http1_is(element, "br")   ? CODING_BROTLI
+			   : http1_is(element, "zstd") ? CODING_ZSTD
+						       : -1;
+
+		if (span_len(element) == 0 || http1_is(element, "identity"))
+			continue;
+		if (kind < 0 || d->codings == CODING_STACK) {
+			d->codings = 0; /* unknown: the body stays as it is */
+			return;
+		}
+		d->coding[d->codings++] = (uint8_t)kind;
+	}
+}
+
+static void add_length(struct http1 *h, struct http1_dir *d, struct span value)
+{
+	uint64_t length = 0;
+
+	if (!http1_length(value, &length)) {
+		if (span_len(value))
+			odd(h, ANOMALY_HTTP_BAD_LENGTH);
+		d->flags |= span_len(value) ? BAD_LENGTH : 0;
+		return;
+	}
+	if ((d->flags & HAS_LENGTH) && length != d->left) {
+		odd(h, ANOMALY_HTTP_CONFLICTING_LENGTH);
+		return; /* the first one counts */
+	}
+	d->left = length;
+	d->flags |= HAS_LENGTH;
+}
+
+static void add_transfer(struct http1 *h, struct http1_dir *d, struct span value, bool blank)
+{
+	bool strange;
+	enum http1_transfer te;
+
+	if (span_len(value) == 0)
+		return; /* a folded line may follow */
+	te = http1_transfer(value, &strange);
+	if (strange || blank || (d->flags & HAS_TRANSFER))
+		odd(h, ANOMALY_HTTP_TRANSFER_ENCODING);
+	if (te == HTTP1_TE_IDENTITY)
+		return;
+	d->flags |= HAS_TRANSFER;
+	if (te == HTTP1_TE_CHUNKED)
+		d->flags |= IS_CHUNKED;
+	else
+		d->flags &= (uint8_t)~IS_CHUNKED;
+}
+
+static void add_upgrade(struct http1_dir *d, struct exchange *x, struct span value)
+{
+	struct span element;
+
+	d->flags |= IS_UPGRADE;
+	while (http1_list_next(&value, &element))
+		if (http1_is(element, "websocket"))
+			x->websocket = true;
+}
+
+/* RFC 7692 §7.1: what the server agreed to. */
+static void add_extensions(struct exchange *x, struct span value)
+{
+	for (const uint8_t *p = value.at; p < value.end; p++) {
+		struct span rest = {p, value.end};
+
+#define STARTS(text) (span_len(rest) >= sizeof(text) - 1 && !memcmp(p, text, sizeof(text) - 1))
+		x->deflate |= STARTS("permessage-deflate");
+		x->no_context[0] |= STARTS("client_no_context_takeover");
+		x->no_context[1] |= STARTS("server_no_context_takeover");
+#undef STARTS
+	}
+}
+
+/* filename="..." of a Content-Disposition (RFC 6266 §4.1). */
+static struct span filename_of(struct span value)
+{
+	static const char name[] = "filename=";
+	struct span out = {0};
+
+	for (const uint8_t *p = value.at; value.end - p >= (ptrdiff_t)sizeof(name) - 1; p++) {
+		if (!http1_is(span_of(p, sizeof(name) - 1), name))
+			continue;
+		p += sizeof(name) - 1;
+		if (p < value.end && *p == '"') {
+			out.at = ++p;
+			while (p < value.end && *p != '"')
+				p++;
+		} else {
+			out.at = p;
+			while (p < value.end && *p != ';' && *p != ' ')
+				p++;
+		}
+		out.end = p;
+		break;
+	}
+	return out;
+}
+
+static void apply(struct http1 *h, struct http1_dir *d, enum http1_header header, struct span value,
+		  bool blank, bool folded)
+{
+	struct exchange *x = d->exchange ? exchange_at(h, d->exchange) : NULL;
+	bool request = d->role == HTTP1_REQUEST;
+
+	switch (header) {
+	case HTTP1_CONTENT_LENGTH:
+		add_length(h, d, value);
+		return;
+	case HTTP1_TRANSFER_ENCODING:
+		add_transfer(h, d, value, blank);
+		return;
+	case HTTP1_CONTENT_ENCODING:
+		add_coding(d, value);
+		return;
+	default:
+		break;
+	}
+	if (!x)
+		return;
+	switch (header) {
+	case HTTP1_UPGRADE:
+		add_upgrade(d, x, value);
+		break;
+	case HTTP1_WS_EXTENSIONS:
+		if (!request)
+			add_extensions(x, value);
+		break;
+	case HTTP1_HOST:
+		if (request)
+			exchange_text(h, x, HTTP1_TEXT_HOST, folded, value);
+		break;
+	case HTTP1_USER_AGENT:
+		if (request)
+			exchange_text(h, x, HTTP1_TEXT_USER_AGENT, folded, value);
+		break;
+	case HTTP1_REFERER:
+		if (request)
+			exchange_text(h, x, HTTP1_TEXT_REFERER, folded, value);
+		break;
+	case HTTP1_CONTENT_TYPE:
+		if (!request)
+			exchange_text(h, x, HTTP1_TEXT_CONTENT_TYPE, folded, value);
+		break;
+	case HTTP1_LOCATION:
+		if (!request)
+			exchange_text(h, x, HTTP1_TEXT_LOCATION, folded, value);
+		break;
+	case HTTP1_CONTENT_DISPOSITION:
+		value = filename_of(value);
+		if (value.at)
+			exchange_text(h, x, HTTP1_TEXT_REQUEST_FILENAME + d->role, false, value);
+		break;
+	default:
+		break;
+	}
+}
+
+static void keep_header(struct http1 *h, struct http1_dir *d, struct span line, bool folded)
+{
+	struct span name, value;
+	const uint8_t *end = line.end - 1;
+
+	if (!h->conf.texts || !d->exchange)
+		return;
+	if (end > line.at && end[-1] == '\r')
+		end--;
+	if (!folded && (!http1_any_header(line, &name, &value) || span_len(name) == 0))
+		return;
+	exchange_text(h, exchange_at(h, d->exchange), HTTP1_TEXT_REQUEST_HEADER + d->role, folded,
+		      (struct span){line.at, end});
+}
+
+static void on_header(struct http1 *h, struct http1_dir *d, struct span line)
+{
+	bool folded = line.at[0] == ' ' || line.at[0] == '\t', blank = false;
+	struct span value = {line.at, line.end};
+	enum http1_header header;
+
+	if (folded) { /* RFC 9112 §5.2 */
+		odd(h, ANOMALY_HTTP_FOLDED);
+		header = d->header;
+		while (value.at < value.end && (*value.at == ' ' || *value.at == '\t'))
+			value.at++;
+		while (value.end > value.at && (value.end[-1] == '\n' || value.end[-1] == '\r'))
+			value.end--;
+	} else {
+		header = http1_header_line(line, &value, &blank);
+		d->header = header;
+	}
+	if (header != HTTP1_NONE)
+		apply(h, d, header, value, blank, folded);
+	if (h->conf.all_headers)
+		keep_header(h, d, line, folded);
+}
+
+/* ---- start lines ---- */
+
+static void on_request(struct http1 *h, struct http1_state *st, struct http1_dir *d,
+		       const struct http1_request_line *r)
+{
+	struct exchange *x;
+
+	begin(h, st, d);
+	if (span_len(r->version) == 0)
+		d->flags |= MAYBE_OLD;
+	if (!d->exchange)
+		return;
+	x = exchange_at(h, d->exchange);
+	x->old = span_len(r->version) == 0;
+	x->method = http1_is(r->method, "head")      ? METHOD_HEAD
+		    : http1_is(r->method, "connect") ? METHOD_CONNECT
+						     : METHOD_OTHER;
+	exchange_text(h, x, HTTP1_TEXT_METHOD, false, r->method);
+	exchange_text(h, x, HTTP1_TEXT_TARGET, false, r->target);
+	if (!x->old)
+		exchange_text(h, x, HTTP1_TEXT_VERSION, false, r->version);
+}
+
+static void on_status(struct http1 *h, struct http1_state *st, struct http1_dir *d,
+		      const struct http1_status_line *r)
+{
+	struct exchange *x;
+
+	if (r->status >= 100 && r->status < 200 && r->status != 101) {
+		st->interim++;
+		d->exchange = 0;
+		d->header_bytes = 0;
+		d->flags = NO_BODY;
+		d->phase = PHASE_HEADER;
+		return;
+	}
+	begin(h, st, d);
+	if (!d->exchange)
+		return;
+	x = exchange_at(h, d->exchange);
+	x->status = r->status;
+	exchange_text(h, x, HTTP1_TEXT_RESPONSE_VERSION, false, r->version);
+	exchange_text(h, x, HTTP1_TEXT_REASON, false, r->reason);
+}
+
+static bool is_blank_line(struct span line)
+{
+	return line.at[0] == '\n' || (line.at[0] == '\r' && line.at[1] == '\n');
+}
+
+/* The response to an HTTP/0.9 request has neither status line nor header. */
+static bool begins_old(const struct http1 *h, const struct http1_state *st,
+		       const struct http1_dir *d, struct span bytes)
+{
+	size_t n = span_len(bytes) < 5 ? span_len(bytes) : 5;
+
+	return d->phase == PHASE_START && d->role == HTTP1_RESPONSE && !d->tail.entry &&
+	       st->first && exchange_at(h, st->first)->old &&
+	       !exchange_at(h, st->first)->side[HTTP1_RESPONSE].seen &&
+	       memcmp(bytes.at, "HTTP/", n) != 0;
+}
+
+/* Behind a request for another protocol the client may go on in that one. */
+static bool may_have_switched(const struct http1 *h, const struct http1_state *st)
+{
+	return st->last && exchange_at(h, st->last)->upgrade &&
+	       !exchange_at(h, st->last)->side[HTTP1_RESPONSE].seen;
+}
+
+/* False where the line is no start line. */
+static bool on_start(struct http1 *h, struct http1_state *st, uint8_t dir, struct span line)
+{
+	struct http1_dir *d = &st->dir[dir], *peer = &st->dir[!dir];
+	struct http1_request_line request;
+	struct http1_status_line status;
+	bool lost = d->phase == PHASE_LOST;
+
+	if (http1_status_line(line, &status)) {
+		if (!d->known && !peer->known) { /* what is said tells more than who opened */
+			d->role = HTTP1_RESPONSE;
+			peer->role = HTTP1_REQUEST;
+		}
+		if (d->role == HTTP1_REQUEST)
+			return false;
+		d->known = true;
+		if (lost)
+			exchange_lost(h, st, HTTP1_RESPONSE);
+		if (peer->phase == PHASE_OTHER && status.status >= 200)
+			peer->phase = PHASE_LOST; /* no: it was refused */
+		on_status(h, st, d, &status);
+		return true;
+	}
+	if (!http1_request_line(line, &request) || (lost && span_len(request.version) == 0))
+		return false;
+	if (!d->known && !peer->known && span_len(request.version)) {
+		d->role = HTTP1_REQUEST;
+		peer->role = HTTP1_RESPONSE;
+	}
+	if (d->role == HTTP1_RESPONSE)
+		return false;
+	d->known = true;
+	if (lost)
+		exchange_lost(h, st, HTTP1_REQUEST);
+	on_request(h, st, d, &request);
+	return true;
+}
+
+/* ---- lines ---- */
+
+static void on_line(struct http1 *h, struct http1_state *st, uint8_t dir, struct span line,
+		    uint64_t end)
+{
+	struct http1_dir *d = &st->dir[dir];
+	uint64_t size;
+	bool strange;
+
+	switch (d->phase) {
+	case PHASE_START:
+		if (is_blank_line(line)) /* RFC 9112 §2.2 */
+			return;
+		if (on_start(h, st, dir, line))
+			return;
+		if (d->role == HTTP1_REQUEST && may_have_switched(h, st)) {
+			d->phase = PHASE_OTHER;
+			return;
+		}
+		odd(h, ANOMALY_HTTP_BAD_START);
+		d->phase = PHASE_LOST;
+		return;
+	case PHASE_LOST:
+		on_start(h, st, dir, line);
+		return;
+	case PHASE_HEADER:
+	case PHASE_TRAILER:
+		d->header_bytes += (uint32_t)span_len(line);
+		if (d->header_bytes > h->conf.header_bytes &&
+		    d->header_bytes - span_len(line) <= h->conf.header_bytes)
+			odd(h, ANOMALY_HTTP_HEADER_LONG);
+		if (!is_blank_line(line)) {
+			if ((d->flags & MAYBE_OLD) &&
+			    !memchr(line.at, ':', span_len(line))) { /* no header: another one */
+				finish(h, st, d, d->line_off, true);
+				on_line(h, st, dir, line, end);
+			} else if (d->phase == PHASE_HEADER) {
+				on_header(h, d, line);
+			}
+			return;
+		}
+		if (line.at[0] == '\n')
+			odd(h, ANOMALY_HTTP_BARE_LF);
+		if (d->phase == PHASE_HEADER)
+			header_end(h, st, d, end);
+		else
+			finish(h, st, d, end, true);
+		return;
+	case PHASE_SIZE:
+		if (!http1_chunk_size(line, &size, &strange)) {
+			odd(h, ANOMALY_HTTP_BAD_CHUNK);
+			finish(h, st, d, d->line_off, false);
+			d->phase = PHASE_LOST;
+			return;
+		}
+		if (strange)
+			odd(h, ANOMALY_HTTP_BAD_CHUNK);
+		d->left = size;
+		d->phase = size ? PHASE_CHUNK : PHASE_TRAILER;
+		return;
+	case PHASE_CRLF:
+		d->phase = PHASE_SIZE;
+		if (!is_blank_line(line)) { /* the chunk is longer than it said */
+			odd(h, ANOMALY_HTTP_BAD_CHUNK);
+			finish(h, st, d, d->line_off, false);
+			d->phase = PHASE_LOST;
+		}
+		return;
+	default:
+		return;
+	}
+}
+
+/* While lost, only what may begin a start line is worth a buffer. */
+static bool skip_to_candidate(const struct http1_dir *d, struct span *bytes)
+{
+	while (bytes->at < bytes->end) {
+		uint8_t c = bytes->at[0];
+		const uint8_t *nl;
+
+		if (d->role == HTTP1_RESPONSE ? c == 'H' : c >= 'A' && c <= 'Z')
+			return true;
+		nl = memchr(bytes->at, '\n', span_len(*bytes));
+		bytes->at = nl ? nl + 1 : bytes->end;
+	}
+	return false;
+}
+
+/* ---- what the worker calls ---- */
+
+static bool takes_bytes(uint8_t phase)
+{
+	return phase == PHASE_BODY || phase == PHASE_CHUNK || phase == PHASE_CLOSE ||
+	       phase == PHASE_OTHER;
+}
+
+/* Bytes of a body; how many. */
+static uint64_t feed_bytes(struct http1 *h, struct http1_state *st, struct http1_dir *d,
+			   struct span bytes, uint64_t off)
+{
+	uint64_t n = span_len(bytes);
+
+	if (d->phase == PHASE_OTHER)
+		return n;
+	if (d->phase != PHASE_CLOSE && n > d->left)
+		n = d->left;
+	body(h, d, bytes.at, n);
+	if (d->phase == PHASE_CLOSE)
+		return n;
+	d->left -= n;
+	if (d->left == 0 && d->phase == PHASE_CHUNK)
+		d->phase = PHASE_CRLF;
+	else if (d->left == 0)
+		finish(h, st, d, off + n, true);
+	return n;
+}
+
+static void set_roles(struct http1_state *st, struct parse_side side)
+{
+	if (st->dir[0].known || st->dir[1].known)
+		return;
+	st->dir[side.dir].role = side.from_client ? HTTP1_REQUEST : HTTP1_RESPONSE;
+	st->dir[!side.dir].role = side.from_client ? HTTP1_RESPONSE : HTTP1_REQUEST;
+}
+
+/* The exchange whose response has just switched protocols, told by then: its facts. */
+static bool switched(const struct http1 *h, const struct http1_dir *d, struct parse_next *next)
+{
+	const struct exchange *x = d->exchange ? exchange_at(h, d->exchange) : NULL;
+
+	if (d->role != HTTP1_RESPONSE || d->phase != PHASE_HEADER || !switches(x))
+		return false;
+	*next = (struct parse_next){
+		.service = x->status == 101 && x->websocket ? SERVICE_WEBSOCKET : SERVICE_UNKNOWN,
+		.deflate = x->deflate,
+		.no_context = {x->no_context[0], x->no_context[1]},
+	};
+	return true;
+}
+
+static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side side, uint64_t off,
+			   struct span *bytes, struct parse_next *next)
+{
+	struct http1 *h = of(p);
+	struct http1_state *st = http1_state(h, state);
+	struct http1_dir *d = &st->dir[side.dir];
+	const uint8_t *from = bytes->at;
+	struct span line;
+	bool leaves = false;
+
+	set_roles(st, side);
+	d->off = off + span_len(*bytes);
+	while (bytes->at < bytes->end && !leaves) {
+		if (begins_old(h, st, d, *bytes)) {
+			d->line_off = off + (uint64_t)(bytes->at - from);
+			begin(h, st, d);
+			d->phase = PHASE_CLOSE;
+		}
+		if (takes_bytes(d->phase)) {
+			bytes->at +=
+				feed_bytes(h, st, d, *bytes, off + (uint64_t)(bytes->at - from));
+			continue;
+		}
+		if (!d->tail.entry && !d->tail.cut) {
+			if (d->phase == PHASE_LOST && !skip_to_candidate(d, bytes))
+				break;
+			d->line_off = off + (uint64_t)(bytes->at - from);
+		}
+		if (!lines_next(&h->lines, &d->tail, bytes, &line))
+			break;
+		leaves = is_blank_line(line) && switched(h, d, next);
+		on_line(h, st, side.dir, line, off + (uint64_t)(bytes->at - from));
+		if (lines_done(&h->lines, &d->tail))
+			odd(h, ANOMALY_HTTP_LINE_LONG);
+	}
+	return leaves ? PARSE_DONE : PARSE_MORE;
+}
+
+static void gap(struct parser *p, uint32_t state, struct parse_side side, uint64_t len)
+{
+	struct http1 *h = of(p);
+	struct http1_state *st = http1_state(h, state);
+	struct http1_dir *d = &st->dir[side.dir];
+	struct http1_message *m;
+
+	set_roles(st, side);
+	d->off += len;
+	lines_done(&h->lines, &d->tail);
+	m = d->exchange ? &exchange_at(h, d->exchange)->side[d->role] : NULL;
+	if (m)
+		m->gap_bytes += len < UINT32_MAX - m->gap_bytes ? (uint32_t)len : 0;
+	if (takes_bytes(d->phase)) {
+		if (d->decoder) /* what follows cannot be decoded */
+			d->flags |= NO_DECODER;
+		body_end_decoder(h, d);
+	}
+	if (d->phase == PHASE_CLOSE || d->phase == PHASE_OTHER)
+		return;
+	if ((d->phase == PHASE_BODY || d->phase == PHASE_CHUNK) && len <= d->left) {
+		d->left -= len;
+		if (d->left == 0 && d->phase == PHASE_CHUNK)
+			d->phase = PHASE_CRLF;
+		else if (d->left == 0)
+			finish(h, st, d, d->off, true);
+		return;
+	}
+	if (d->exchange)
+		finish(h, st, d, d->line_off, false);
+	d->phase = PHASE_LOST;
+}
+
+static void ended(struct parser *p, uint32_t state, struct parse_side side, bool whole)
+{
+	struct http1 *h = of(p);
+	struct http1_state *st = http1_state(h, state);
+	struct http1_dir *d = &st->dir[side.dir];
+
+	if (d->ended)
+		return;
+	d->ended = true;
+	lines_done(&h->lines, &d->tail);
+	if (d->exchange)
+		finish(h, st, d, d->off,
+		       (d->phase == PHASE_CLOSE && whole) ||
+			       (d->phase == PHASE_HEADER && (d->flags & MAYBE_OLD)));
+	body_end_decoder(h, d);
+	d->phase = PHASE_LOST;
+}
+
+static void end(struct parser *p, uint32_t state)
+{
+	for (uint8_t dir = 0; dir < 2; dir++)
+		ended(p, state, (struct parse_side){.dir = dir}, false);
+	exchange_end(of(p), http1_state(of(p), state));
+}
+
+static const struct parser_ops ops = {
+	.name = "http",
+	.service = SERVICE_HTTP,
+	.state_bytes = sizeof(struct http1_state),
+	.start = start,
+	.midstream = midstream,
+	.feed = feed,
+	.gap = gap,
+	.ended = ended,
+	.end = end,
+};
+
+int http1_open(struct http1 *h, const struct http1_conf *conf, struct parse_host *host)
+{
+	int err;
+
+	*h = (struct http1){.conf = *conf};
+	err = parser_open(&h->parser, &ops, host, conf->states);
+	if (err == 0)
+		err = slots_open(&h->exchanges, sizeof(struct exchange), conf->exchanges);
+	if (err == 0 && conf->sha256)
+		err = slots_open(&h->hashes, EXCHANGE_HASHES, conf->exchanges);
+	if (err == 0)
+		err = chain_pool_open(&h->texts, conf->texts ? conf->cells : 0);
+	if (err == 0)
+		err = lines_open(&h->lines, conf->header_bytes, conf->lines);
+	if (err == 0)
+		err = codings_open(&h->codings, &conf->coding);
+	if (err < 0)
+		http1_close(h);
+	return err;
+}
+
+void http1_close(struct http1 *h)
+{
+	parser_close(&h->parser);
+	slots_close(&h->exchanges);
+	slots_close(&h->hashes);
+	chain_pool_close(&h->texts);
+	lines_close(&h->lines);
+	codings_close(&h->codings);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * http1_line — start lines, header lines and chunk sizes of HTTP/1 (RFC 9112), one whole line at a
+ * time.  Every line ends in its '\n', the scanners' sentinel; results are views into the line.
+ */
+#ifndef USER_PARSE_HTTP1_LINE_H
+#define USER_PARSE_HTTP1_LINE_H
+
+#include <stdbool.h>
+
+#include "user/base/span.h"
+
+struct http1_request_line {
+	struct span method, target, version; /* version is empty for HTTP/0.9 */
+};
+
+struct http1_status_line {
+	struct span version, reason;
+	uint16_t status;
+};
+
+/* Headers that matter to framing or to records: X(NAME, "name"). */
+#define HTTP1_HEADERS(X)                              \
+	X(CONNECTION, "connection")                   \
+	X(CONTENT_DISPOSITION, "content-disposition") \
+	X(CONTENT_ENCODING, "content-encoding")       \
+	X(CONTENT_LENGTH, "content-length")           \
+	X(CONTENT_TYPE, "content-type")               \
+	X(HOST, "host")                               \
+	X(LOCATION, "location")                       \
+	X(REFERER, "referer")                         \
+	X(TRANSFER_ENCODING, "transfer-encoding")     \
+	X(UPGRADE, "upgrade")                         \
+	X(USER_AGENT, "user-agent")                   \
+	X(WS_EXTENSIONS, "sec-websocket-extensions")
+
+#define HTTP1_HEADER_ENUM(name, text) HTTP1_##name,
+enum http1_header { HTTP1_NONE, HTTP1_HEADERS(HTTP1_HEADER_ENUM) HTTP1_HEADER_COUNT };
+#undef HTTP1_HEADER_ENUM
+
+/* A request line: a method that is a token, a blank, a target, and HTTP/x.y or nothing. */
+bool http1_request_line(struct span line, struct http1_request_line *out);
+bool http1_status_line(struct span line, struct http1_status_line *out);
+
+/* Which header a line is; its value without blanks around it.  *blank: blanks stood before the
+ * colon, which some take for another header and some do not. */
+enum http1_header http1_header_line(struct span line, struct span *value, bool *blank);
+/* Name and value of any header line; false where there is no colon. */
+bool http1_any_header(struct span line, struct span *name, struct span *value);
+
+/* RFC 9112 §7.1: a chunk's size; false where the line is none, or the size exceeds 2^62.  *odd:
+ * other bytes stand around it, which receivers read differently. */
+bool http1_chunk_size(struct span line, uint64_t *size, bool *odd);
+/* RFC 9110 §8.6: digits alone, or several equal ones with commas; false where it is none. */
+bool http1_length(struct span value, uint64_t *length);
+
+enum http1_transfer { HTTP1_TE_OTHER, HTTP1_TE_CHUNKED, HTTP1_TE_IDENTITY };
+/* What the last coding of a Transfer-Encoding is.  *odd: it is not plainly "chunked". */
+enum http1_transfer http1_transfer(struct span value, bool *odd);
+
+/* The next element of a comma-separated list, without blanks and parameters. */
+bool http1_list_next(struct span *list, struct span *element);
+bool http1_is(struct span text, const char *lower);
+
+#endif

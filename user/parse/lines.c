@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* lines — see lines.h. */
+#include "user/parse/lines.h"
+
+#include <string.h>
+
+static uint8_t *buffer_of(const struct lines *l, uint32_t entry)
+{
+	return l->slots.base + (size_t)(entry - 1) * l->slots.stride;
+}
+
+/* A free buffer begins with the number of the next one. */
+static uint32_t take(struct lines *l)
+{
+	uint32_t entry = l->free;
+
+	if (entry)
+		memcpy(&l->free, buffer_of(l, entry), sizeof(l->free));
+	else if (l->fresh < l->cap)
+		entry = ++l->fresh;
+	else
+		l->refused++;
+	return entry;
+}
+
+int lines_open(struct lines *l, uint32_t line_bytes, uint32_t buffers)
+{
+	*l = (struct lines){.line_bytes = line_bytes, .cap = buffers};
+	return slots_open(&l->slots, line_bytes, buffers);
+}
+
+void lines_close(struct lines *l)
+{
+	slots_close(&l->slots);
+}
+
+/* Keeps what fits, one byte short of the buffer: a '\n' must follow. */
+static void keep(struct lines *l, struct line_tail *t, const uint8_t *at, size_t n)
+{
+	size_t room = l->line_bytes - 1 - t->len;
+
+	if (!t->entry && !t->cut)
+		t->entry = take(l);
+	if (!t->entry || n > room) {
+		t->cut = 1;
+		n = t->entry ? room : 0;
+	}
+	if (n)
+		memcpy(buffer_of(l, t->entry) + t->len, at, n);
+	t->len = (uint32_t)(t->len + n) & 0x7fffffff;
+}
+
+bool lines_next(struct lines *l, struct line_tail *t, struct span *in, struct span *line)
+{
+	static const uint8_t lost[2] = "?\n"; /* not empty: that would mean something */
+	const uint8_t *nl = memchr(in->at, '\n', span_len(*in));
+	const uint8_t *end = nl ? nl + 1 : in->end;
+
+	if (nl && !t->entry && !t->cut && (size_t)(end - in->at) <= l->line_bytes) {
+		*line = (struct span){in->at, end};
+		in->at = end;
+		return true;
+	}
+	keep(l, t, in->at, (size_t)((nl ? nl : end) - in->at));
+	in->at = end;
+	if (!nl)
+		return false;
+	if (!t->entry) {
+		*line = span_of(lost, sizeof(lost));
+		return true;
+	}
+	buffer_of(l, t->entry)[t->len] = '\n';
+	*line = span_of(buffer_of(l, t->entry), t->len + 1U);
+	return true;
+}
+
+bool lines_done(struct lines *l, struct line_tail *t)
+{
+	bool cut = t->cut;
+
+	if (t->entry) {
+		memcpy(buffer_of(l, t->entry), &l->free, sizeof(l->free));
+		l->free = t->entry;
+	}
+	*t = (struct line_tail){0};
+	return cut;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* talk — see talk.h. */
+#include "user/talk.h"
+
+#include "user/shard.h"
+#include "user/tell.h"
+
+enum { TALK_NONE, TALK_HTTP };
+
+static struct shard *shard_of(struct parse_host *host)
+{
+	return (struct shard *)((char *)host - offsetof(struct shard, talk.host));
+}
+
+static void on_http(struct parse_host *host, const struct http1_transaction *t)
+{
+	struct shard *s = shard_of(host);
+
+	tell_http(s, s->talk.slot, t);
+}
+
+static void on_anomaly(struct parse_host *host, enum anomaly a)
+{
+	struct shard *s = shard_of(host);
+
+	tell_anomaly(s, s->talk.slot, a);
+}
+
+int talk_open(struct shard *s)
+{
+	struct http1_conf http = conf_http1(s->conf);
+
+	s->talk.host = (struct parse_host){.http = on_http, .anomaly = on_anomaly};
+	s->talk.off = s->conf->no_parser;
+	http.texts = s->sink;
+	http.all_headers &= s->sink != NULL;
+	http.sha256 &= s->sink != NULL;
+	return http1_open(&s->talk.http, &http, &s->talk.host);
+}
+
+void talk_close(struct shard *s)
+{
+	http1_close(&s->talk.http);
+}
+
+static struct parser *parser_of(struct shard *s, uint8_t which)
+{
+	return which == TALK_HTTP ? &s->talk.http.parser : NULL;
+}
+
+static struct parse_side side_of(const struct stream *st, uint8_t dir)
+{
+	uint8_t a_dir = st->flags & STREAM_CLIENT_HI ? 1 : 0;
+
+	return (struct parse_side){.dir = dir, .from_client = dir == a_dir};
+}
+
+/* The parser that reads the stream, ready to tell about it. */
+static struct parser *enter(struct shard *s, uint32_t slot)
+{
+	struct parser *p = parser_of(s, inventory_at(&s->inventory, slot)->parser);
+
+	s->talk.slot = slot;
+	p->ts_ns = s->ns;
+	p->number = s->number;
+	return p;
+}
+
+void talk_begin(struct shard *s, uint32_t slot, enum service_name name, uint8_t dir,
+		struct span before, uint64_t off)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	uint8_t which = name == SERVICE_HTTP && !s->talk.off && s->conf->parse_http ? TALK_HTTP : 0;
+	uint64_t other_off = s->tcp.conn[slot].dir[!dir].off;
+	struct span other = {0};
+	bool other_whole = st->tries[!dir] || other_off == 0;
+	struct parse_next next;
+	struct parser *p;
+	uint32_t state;
+
+	if (!which)
+		return;
+	if (other_whole)
+		other = inventory_stashed(&s->inventory, slot, !dir);
+	state = parser_start(parser_of(s, which));
+	if (!state)
+		return;
+	inventory_settled(&s->inventory, slot); /* the bytes stay until the next one needs room */
+	st->parser = which;
+	st->parse_at = state;
+	p = enter(s, slot);
+	if (!other_whole)
+		p->ops->midstream(p, state, side_of(st, !dir), other_off);
+	else if (span_len(other))
+		p->ops->feed(p, state, side_of(st, !dir), other_off - span_len(other), &other,
+			     &next);
+	if (span_len(before))
+		p->ops->feed(p, state, side_of(st, dir), off - span_len(before), &before, &next);
+}
+
+struct span talk_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	struct parser *p = enter(s, slot);
+	struct parse_next next;
+
+	switch (p->ops->feed(p, st->parse_at, side_of(st, dir), off, &bytes, &next)) {
+	case PARSE_MORE:
+		return (struct span){0};
+	case PARSE_BAD:
+		talk_end(s, slot);
+		return (struct span){0};
+	case PARSE_DONE:
+		break;
+	}
+	talk_end(s, slot);
+	inventory_restart(&s->inventory, slot);
+	return bytes;
+}
+
+void talk_gap(struct shard *s, uint32_t slot, uint8_t dir, uint64_t len)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	struct parser *p = enter(s, slot);
+
+	p->ops->gap(p, st->parse_at, side_of(st, dir), len);
+}
+
+void talk_ended(struct shard *s, uint32_t slot, uint8_t dir)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	struct parser *p = enter(s, slot);
+
+	p->ops->ended(p, st->parse_at, side_of(st, dir), true);
+}
+
+void talk_end(struct shard *s, uint32_t slot)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	struct parser *p = enter(s, slot);
+
+	parser_end(p, st->parse_at);
+	st->parser = TALK_NONE;
+	st->parse_at = 0;
+}
+
+void talk_prefetch(const struct shard *s, uint32_t slot)
+{
+	const struct stream *st = inventory_at(&s->inventory, slot);
+	const struct slots *states = &s->talk.http.parser.states;
+
+	if (st->parser != TALK_HTTP)
+		return;
+	for (size_t at = 0; at < states->stride; at += 64)
+		__builtin_prefetch(states->base + (st->parse_at - 1) * states->stride + at, 1);
+}
