@@ -31,6 +31,10 @@ _Static_assert(sizeof(struct string_list) == sizeof(struct opt_list), "the same 
 	{                                                                         \
 		OPT_CHOICE, name, letter, choices, AT(member), 0, 0, preset, help \
 	}
+#define LIST(name, arg, member, help)                                \
+	{                                                            \
+		OPT_LIST, name, 0, arg, AT(member), 0, 0, NULL, help \
+	}
 #define HEADING(name)                                           \
 	{                                                       \
 		OPT_HEADING, name, 0, NULL, 0, 0, 0, NULL, NULL \
@@ -112,6 +116,20 @@ static const struct opt_row rows[] = {
 	       "IP fragments waiting for their datagram (2 KiB each)."),
 	NUMBER("max-stream-extent-bytes", "N", max_extent_bytes, 1 << 16, 64 * GIGA, "512M",
 	       "Memory to remember where delivered bytes lie in the capture."),
+	HEADING("Patterns"),
+	LIST("pattern", "[NAME=]TEXT", substrings,
+	     "Report where streams hold this text, byte by byte. May be given several times, like "
+	     "the next three. A text that itself begins like NAME= is written =TEXT."),
+	LIST("regex", "[NAME=]EXPR", regexes,
+	     "Report matches of a regular expression (PCRE syntax)."),
+	LIST("binary-pattern", "[NAME=]HEX", binaries, "Report where streams hold these bytes."),
+	LIST("pattern-file", "FILE", pattern_files,
+	     "Read patterns from a JSON array of {name, kind, pattern, case, direction, service, "
+	     "ports, colour}."),
+	NUMBER("max-pattern-matches-per-stream", "N", matches_per_stream, 0, 65535, "1024",
+	       "Matches reported per direction of a stream; 0 looks for nothing."),
+	NUMBER("max-pattern-matches-total", "N", matches_total, 0, UINT64_MAX, "1000000",
+	       "Matches reported in a run; 0 looks for nothing."),
 	HEADING("Protocols"),
 	FLAG("disable-stream-parser", 0, no_parser, "Parse no protocols; identify them only."),
 	TEXT("parsers", 0, "LIST", parsers_text, "all", "Which to use: all, none, or http."),
@@ -309,4 +327,38 @@ struct http1_conf conf_http1(const struct conf *c)
 			   .max_bytes = c->max_decoded,
 			   .max_ratio = c->max_ratio},
 	};
+}
+
+int conf_patterns(const struct conf *c, struct pattern_set **set)
+{
+	const struct {
+		const struct string_list *list;
+		enum pattern_kind kind;
+	} typed[] = {{&c->substrings, PATTERN_SUBSTRING},
+		     {&c->regexes, PATTERN_REGEX},
+		     {&c->binaries, PATTERN_BINARY}};
+	char why[PATTERN_BYTES + 512] = "out of memory";
+	int err = 0;
+
+	*set = pattern_set_new();
+	if (!*set)
+		err = -1;
+	for (int k = 0; k < 3; k++)
+		for (size_t i = 0; err == 0 && i < typed[k].list->n; i++)
+			err = pattern_add(*set, typed[k].kind, typed[k].list->at[i], why,
+					  sizeof(why));
+	for (size_t i = 0; err == 0 && i < c->pattern_files.n; i++)
+		err = pattern_add_file(*set, c->pattern_files.at[i], why, sizeof(why));
+	if (err == 0 && pattern_count(*set) && c->matches_per_stream && c->matches_total) {
+		err = pattern_compile(*set, why, sizeof(why));
+	} else {
+		pattern_set_free(err ? NULL : *set);
+		*set = err ? *set : NULL;
+	}
+	if (err == 0)
+		return 0;
+	fprintf(stderr, "rm-xdp: %s\n", why);
+	pattern_set_free(*set);
+	*set = NULL;
+	return 2;
 }

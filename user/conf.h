@@ -8,6 +8,7 @@
 #include "user/decode/decode.h"
 #include "user/flow/flow.h"
 #include "user/parse/http1.h"
+#include "user/scan/pattern.h"
 #include "user/tcp/tcp.h"
 
 enum run_mode { MODE_ANALYZE, MODE_DUMP };
@@ -39,6 +40,9 @@ struct conf {
 	uint64_t tcp_buffered_total, tcp_buffered_flow, tcp_segments, tcp_hole_ms;
 	uint64_t max_layers, max_fragments, max_extent_bytes;
 	uint64_t policy, checksum; /* enum overlap_policy, enum checksum_mode */
+	/* patterns */
+	struct string_list substrings, regexes, binaries, pattern_files;
+	uint64_t matches_per_stream, matches_total;
 	/* parsers */
 	bool no_parser, parse_http;
 	const char *parsers_text;
@@ -68,5 +72,7 @@ struct decode_conf conf_decode(const struct conf *c);
 struct flow_conf conf_flow(const struct conf *c, uint32_t slots);
 struct tcp_conf conf_tcp(const struct conf *c);
 struct http1_conf conf_http1(const struct conf *c);
+/* The patterns asked for, compiled; *set is NULL where there are none.  0, or 2 after a message. */
+int conf_patterns(const struct conf *c, struct pattern_set **set);
 
 #endif

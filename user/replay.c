@@ -249,7 +249,7 @@ static void close_stations(struct line *l)
 	free(l->station);
 }
 
-static int open_shards(struct replay *r, struct quota *quota)
+static int open_shards(struct replay *r, struct quota *flows, struct quota *matches)
 {
 	const struct conf *conf = r->conf;
 	struct defrag_conf defrag = {.max_datagrams = 4096, /* 64 KiB each would be 256 MiB */
@@ -258,7 +258,9 @@ static int open_shards(struct replay *r, struct quota *quota)
 	struct shard_run run = {.conf = conf,
 				.source = r->source,
 				.sink = r->sink,
-				.flows = quota,
+				.flows = flows,
+				.matches = matches,
+				.patterns = r->patterns,
 				.slots = slots_for(conf, r->source)};
 	int err = defrag_open(&r->defrag, &defrag);
 
@@ -310,6 +312,7 @@ int replay_run(struct replay *r, const struct conf *conf)
 	struct source_conf source = {
 		.paths = conf->pcap.at, .n_paths = conf->pcap.n, .max_packets = conf->max_packets};
 	struct quota quota = {.left = conf->max_flows};
+	struct quota matches = {.left = conf->matches_total};
 	struct line line = {.r = r, .workers = conf->workers, .end = UINT64_MAX};
 	struct worker *worker = calloc(conf->workers, sizeof(*worker));
 	struct progress progress;
@@ -320,13 +323,13 @@ int replay_run(struct replay *r, const struct conf *conf)
 		return -ENOMEM;
 	for (uint32_t w = 0; w < conf->workers; w++)
 		worker[w] = (struct worker){.line = &line, .index = w};
-	err = open_filters(conf, worker);
+	err = conf_patterns(conf, &r->patterns) ? -EINVAL : open_filters(conf, worker);
 	if (err == 0)
 		err = source_open(&r->source, &source);
 	if (err == 0)
 		err = open_sink(r);
 	if (err == 0)
-		err = open_shards(r, &quota);
+		err = open_shards(r, &quota, &matches);
 	line.stations = conf->workers == 1 ? 1 : 2 * conf->workers;
 	if (conf->workers > 1 && conf->worker_queue / 1024 * conf->workers > line.stations)
 		line.stations = (uint32_t)(conf->worker_queue / 1024) * conf->workers;
@@ -357,6 +360,7 @@ void replay_close(struct replay *r)
 		shard_close(&r->shard[w]);
 	free(r->shard);
 	defrag_close(r->defrag);
+	pattern_set_free(r->patterns);
 	sink_close(r->sink);
 	source_close(r->source);
 }

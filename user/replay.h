@@ -23,6 +23,7 @@ struct replay {
 	struct sink *sink;
 	struct shard *shard; /* conf->workers of them */
 	struct defrag *defrag;
+	struct pattern_set *patterns; /* or NULL */
 	struct source_totals totals;
 	uint64_t started_ns, ended_ns;
 	bool interrupted;

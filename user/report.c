@@ -36,6 +36,12 @@ void report_gather(struct report *r, const struct replay *run)
 		r->extents += s->content.n;
 		r->extents_refused += s->content.refused;
 		r->evidence_refused += s->inventory.evidence_refused;
+		r->matches_dropped += s->alerts.stream.dropped + s->alerts.body.dropped;
+		r->matches += s->alerts.stream.matches + s->alerts.body.matches;
+		r->scanned += s->alerts.stream.bytes + s->alerts.body.bytes;
+		add_counters(&r->http.requests, &s->talk.http.counts.requests, sizeof(r->http));
+		r->decoders_refused += s->talk.http.codings.refused;
+		r->http_states_refused += s->talk.http.parser.refused;
 		r->flow_frames += s->counts.flow_frames;
 		r->other_frames += s->counts.other_frames;
 		for (int i = 0; i < RM_DROP_MAX; i++)
@@ -134,7 +140,21 @@ static void flow_objects(struct json *j, const struct report *r)
 	member(j, '{', "extents", r->extents);
 	member(j, ',', "extents_refused", r->extents_refused);
 	member(j, ',', "evidence_refused", r->evidence_refused);
-	json_lit(j, "},\"app_layer\":{\"flow\":");
+	json_lit(j, "},\"detect\":");
+	member(j, '{', "scanned_bytes", r->scanned);
+	member(j, ',', "matches", r->matches);
+	member(j, ',', "matches_dropped", r->matches_dropped);
+	json_lit(j, "},\"app_layer\":{\"http\":");
+	member(j, '{', "requests", r->http.requests);
+	member(j, ',', "responses", r->http.responses);
+	member(j, ',', "transactions", r->http.transactions);
+	member(j, ',', "wire_bytes", r->http.wire_bytes);
+	member(j, ',', "decoded_bytes", r->http.decoded_bytes);
+	member(j, ',', "exchanges_refused", r->http.exchanges_refused);
+	member(j, ',', "texts_refused", r->http.texts_refused);
+	member(j, ',', "states_refused", r->http_states_refused);
+	member(j, ',', "decoders_refused", r->decoders_refused);
+	json_lit(j, "},\"flow\":");
 	for (int i = 0, first = 1; i < SERVICE_COUNT; i++) {
 		if (first)
 			*j->at++ = '{';
@@ -292,6 +312,26 @@ static void show_top(const struct report *r, FILE *out)
 	}
 }
 
+static void show_matches(const struct report *r, FILE *out)
+{
+	if (!r->run->patterns)
+		return;
+	fprintf(out, "\nMatches: %llu\n", (unsigned long long)r->summary.matches);
+	for (uint32_t i = 0; i < r->summary.hits; i++) {
+		const struct summary_hit *h = &r->summary.hit[i];
+
+		fprintf(out, "  %016llx %s %10llu%s  %-16s %s\n", (unsigned long long)h->stream,
+			h->a_to_b ? "a_to_b" : "b_to_a", (unsigned long long)h->from,
+			h->decoded ? " decoded" : "", h->name, h->text);
+	}
+	if (r->summary.matches > r->summary.hits)
+		fprintf(out, "  ... (all of them with --output)\n");
+	if (r->matches_dropped)
+		fprintf(out,
+			"  %llu more were not reported: see --max-pattern-matches-per-stream\n",
+			(unsigned long long)r->matches_dropped);
+}
+
 static void show_anomalies(const struct report *r, FILE *out)
 {
 	static const char *const names[][2] = {
@@ -353,6 +393,7 @@ void report_show(const struct report *r, FILE *out)
 		show_services(r, out);
 		show_top(r, out);
 	}
+	show_matches(r, out);
 	show_anomalies(r, out);
 	show_balance(r, out);
 	fprintf(out, "%.3f s, %.0f MB/s, %.2f million packets/s, %u worker%s\n", seconds,

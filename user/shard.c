@@ -59,6 +59,8 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 	if (err == 0)
 		err = content_open(&s->content, &content);
 	if (err == 0)
+		err = alert_open(s, run);
+	if (err == 0)
 		err = talk_open(s);
 	if (err < 0) {
 		shard_close(s);
@@ -76,6 +78,7 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 void shard_close(struct shard *s)
 {
 	talk_close(s);
+	alert_close(s);
 	content_close(&s->content);
 	inventory_close(&s->inventory);
 	tcp_close(&s->tcp);
@@ -215,6 +218,8 @@ static uint32_t open_flow(struct shard *s, const struct arrival *a, uint32_t ord
 	if (a->p->extra)
 		inventory_set_path(&s->inventory, slot, &s->packets->extra[a->p->extra]);
 	find_client(s, slot, a->dir, a->tcp_flags);
+	if (scan_is_on(&s->alerts.stream))
+		alert_start(s, slot);
 	if (a->key.proto == 6) {
 		tcp_start(&s->tcp, slot);
 		content_start(&s->content, slot);
@@ -353,6 +358,8 @@ static void drain(struct shard *s, uint32_t slot)
 			    !(s->packets->row[s->at].flags & PACKET_REBUILT))
 				pos = s->block->pos + (uint64_t)(c.at - s->block->buf);
 			content_add(&s->content, slot, c.dir, pos, c.at, len);
+			if (scan_is_on(&s->alerts.stream))
+				alert_feed(s, slot, c.dir, c.off, span_of(c.at, len));
 			parse(s, slot, &c);
 			break;
 		}
@@ -421,6 +428,8 @@ static void close_flow(struct shard *s, uint32_t slot, enum flow_reason reason, 
 		s->number = number;
 		s->at = at;
 	}
+	if (scan_is_on(&s->alerts.stream))
+		alert_end(s, slot);
 	tell_flow(s, slot, reason, clock_ns);
 	if (s->flows.flow[slot].proto == 6)
 		tcp_end(&s->tcp, slot);
@@ -578,6 +587,10 @@ static void on_datagram(struct shard *s, uint32_t slot, const struct arrival *a)
 	if (a->p->payload_cap == 0)
 		return;
 	inventory_feed(&s->inventory, slot, a->dir, at, a->p->payload_cap);
+	if (scan_is_on(&s->alerts.stream))
+		alert_feed(s, slot, a->dir,
+			   s->flows.flow[slot].payload_bytes[a->dir] - a->p->payload_len,
+			   span_of(at, a->p->payload_cap));
 	if (a->key.proto == 17 && st->tries[a->dir])
 		identify_packet(s, slot, a->dir, span_of(at, a->p->payload_cap));
 }
@@ -687,13 +700,14 @@ static void prefetch(struct shard *s, const uint32_t *index, uint32_t n)
 		uint32_t slot =
 			p->verdict == VERDICT_FLOW ? flow_guess(&s->flows, p->hash) : FLOW_NONE;
 
-		guess[i] = FLOW_NONE;
+		guess[i] = p->proto == 6 ? slot : FLOW_NONE;
 		if (slot == FLOW_NONE)
 			continue;
 		__builtin_prefetch(&s->flows.flow[slot], 1);
 		__builtin_prefetch((const char *)&s->flows.flow[slot] + 64, 1);
+		if (scan_is_on(&s->alerts.stream))
+			alert_prefetch(s, slot, p->flags & PACKET_FROM_HI ? 1 : 0);
 		if (p->proto == 6) {
-			guess[i] = slot;
 			content_prefetch(&s->content, slot);
 			__builtin_prefetch(&s->tcp.conn[slot], 1);
 		}

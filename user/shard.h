@@ -9,6 +9,7 @@
 #ifndef USER_SHARD_H
 #define USER_SHARD_H
 
+#include "user/alert.h"
 #include "user/base/quota.h"
 #include "user/conf.h"
 #include "user/event/record.h"
@@ -50,6 +51,7 @@ struct shard {
 	struct inventory inventory;
 	struct content content;
 	struct talk talk;
+	struct alerts alerts;
 	struct summary summary;
 	struct shard_counts counts;
 	/* records */
@@ -74,7 +76,8 @@ struct shard_run {
 	const struct conf *conf;
 	struct source *source;
 	struct sink *sink; /* or NULL */
-	struct quota *flows;
+	struct quota *flows, *matches;
+	const struct pattern_set *patterns; /* or NULL */
 	struct rm_hash_key key;
 	uint32_t slots; /* flows per shard */
 };

@@ -66,6 +66,46 @@ void summary_flow(struct summary *s, const struct event_stream *e)
 						  .id = e->head.stream_id});
 }
 
+static void hit_add(struct summary *s, const struct summary_hit *h)
+{
+	uint32_t at = s->hits;
+
+	while (at > 0 && s->hit[at - 1].number > h->number)
+		at--;
+	if (at == SUMMARY_HITS)
+		return;
+	s->hits += s->hits < SUMMARY_HITS;
+	memmove(&s->hit[at + 1], &s->hit[at], (s->hits - 1 - at) * sizeof(*h));
+	s->hit[at] = *h;
+}
+
+static void printable(char *to, size_t size, const uint8_t *at, size_t n)
+{
+	size_t i = 0;
+
+	for (; i < n && i + 1 < size; i++)
+		to[i] = at[i] >= 0x20 && at[i] < 0x7f ? (char)at[i] : '.';
+	to[i] = 0;
+}
+
+void summary_match(struct summary *s, const struct event_match *e)
+{
+	const struct scan_match *m = e->match;
+	struct summary_hit h = {.number = m->number,
+				.stream = e->head.stream_id,
+				.from = m->from,
+				.a_to_b = e->a_to_b,
+				.decoded = e->decoded};
+
+	s->matches++;
+	if (s->hits == SUMMARY_HITS && s->hit[SUMMARY_HITS - 1].number <= h.number)
+		return;
+	printable(h.name, sizeof(h.name), (const uint8_t *)m->pattern->name,
+		  strlen(m->pattern->name));
+	printable(h.text, sizeof(h.text), m->bytes.at, span_len(m->bytes));
+	hit_add(s, &h);
+}
+
 void summary_join(struct summary *all, const struct summary *one)
 {
 	for (int i = 0; i < SERVICE_COUNT; i++) {
@@ -85,4 +125,7 @@ void summary_join(struct summary *all, const struct summary *one)
 	all->timeout += one->timeout;
 	all->closed += one->closed;
 	all->open += one->open;
+	all->matches += one->matches;
+	for (uint32_t i = 0; i < one->hits; i++)
+		hit_add(all, &one->hit[i]);
 }

@@ -26,12 +26,21 @@ static void on_anomaly(struct parse_host *host, enum anomaly a)
 	tell_anomaly(s, s->talk.slot, a);
 }
 
+static void on_body(struct parse_host *host, const struct parse_body *b)
+{
+	struct shard *s = shard_of(host);
+
+	if (b->encoded || b->last)
+		alert_body(s, s->talk.slot, b->dir, b);
+}
+
 int talk_open(struct shard *s)
 {
 	struct http1_conf http = conf_http1(s->conf);
 
-	s->talk.host = (struct parse_host){.http = on_http, .anomaly = on_anomaly};
+	s->talk.host = (struct parse_host){.http = on_http, .body = on_body, .anomaly = on_anomaly};
 	s->talk.off = s->conf->no_parser;
+	http.bodies = scan_is_on(&s->alerts.stream);
 	http.texts = s->sink;
 	http.all_headers &= s->sink != NULL;
 	http.sha256 &= s->sink != NULL;

@@ -104,6 +104,7 @@ static void fill(const struct shard *s, uint32_t slot, struct event_stream *e)
 	e->status = tell_status(s, slot);
 	e->kind = inventory_kind(&s->inventory, slot);
 	e->worker = s->index;
+	e->matches = alert_count(s, slot);
 	e->a_dir = a_dir;
 	fill_direction(s, slot, a_dir, &e->dir[0]);
 	fill_direction(s, slot, !a_dir, &e->dir[1]);
@@ -282,6 +283,16 @@ void tell_http(struct shard *s, uint32_t slot, const struct http1_transaction *t
 		tell_file(s, &e, HTTP1_REQUEST);
 		tell_file(s, &e, HTTP1_RESPONSE);
 	}
+}
+
+void tell_match(struct shard *s, uint32_t slot, struct event_match *e)
+{
+	head_of(s, slot, &e->head);
+	e->head.ts_ns = e->match->ts_ns;
+	e->head.number = e->match->number;
+	summary_match(&s->summary, e);
+	if (s->sink)
+		record_match(begin(s), e);
 }
 
 static void drop_record(struct shard *s, enum rm_drop why, uint64_t ts_ns)

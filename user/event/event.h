@@ -10,6 +10,7 @@
 #include "user/base/span.h"
 #include "user/decode/packet.h"
 #include "user/flow/flow.h"
+#include "user/scan/scan.h"
 #include "user/stream/inventory.h"
 #include "user/tcp/tcp.h"
 
@@ -57,6 +58,7 @@ struct event_stream {
 	enum stream_status status;
 	enum content_kind kind;
 	uint32_t worker;
+	uint32_t matches;
 	struct event_direction dir[2]; /* a to b, b to a */
 	bool show_preview;
 	/* flow records */
@@ -71,6 +73,15 @@ struct event_stream {
 	const struct inventory *inventory; /* evidence, walked from `evidence` on */
 	uint32_t evidence;
 	uint8_t a_dir; /* direction of the flow key that is a to b */
+};
+
+/* A pattern matched. */
+struct event_match {
+	struct event_head head;
+	const struct scan_match *match;
+	bool a_to_b;
+	bool decoded; /* offsets are of the decoded body of transaction tx_id */
+	uint32_t tx_id;
 };
 
 struct event_anomaly {

@@ -205,7 +205,7 @@ static void conn(struct json *j, const struct event_stream *e)
 	member_u64(j, "bytes", a->bytes + b->bytes);
 	member_u64(j, "payload_bytes", a->payload_bytes + b->payload_bytes);
 	member_u64(j, "stream_bytes", a->stream_bytes + b->stream_bytes);
-	json_lit(j, ",\"match_count\":0");
+	member_u64(j, "match_count", e->matches);
 	member_u64(j, "worker", e->worker);
 	json_lit(j, ",\"directions\":{\"a_to_b\":");
 	direction(j, a, e->show_preview, text);
@@ -245,7 +245,8 @@ static void flow_object(struct json *j, const struct event_stream *e)
 				      : "new");
 	json_lit(j, "\",\"reason\":\"");
 	json_name(j, reasons[e->reason]);
-	json_lit(j, "\",\"alerted\":false}");
+	json_lit(j, "\",\"alerted\":");
+	json_name(j, e->matches ? "true}" : "false}");
 }
 
 static void hex_flags(struct json *j, uint8_t flags)
@@ -374,6 +375,46 @@ void record_anomaly(struct json *j, const struct event_anomaly *e)
 	json_raw(j, e->event, layer);
 	*j->at++ = '\"';
 	member_u64(j, "count", e->count);
+	json_lit(j, "}}\n");
+}
+
+void record_match(struct json *j, const struct event_match *e)
+{
+	const struct scan_match *m = e->match;
+	const struct pattern *p = m->pattern;
+	bool printable = span_len(m->bytes) == m->to - m->from;
+
+	for (const uint8_t *b = m->bytes.at; printable && b < m->bytes.end; b++)
+		printable = (*b >= 0x20 && *b < 0x7f) || *b == '\t' || *b == '\r' || *b == '\n';
+	record_head(j, &e->head, "alert");
+	json_lit(j, ",\"direction\":\"");
+	json_name(j, e->a_to_b ? "to_server" : "to_client");
+	json_lit(j, "\",\"alert\":{\"action\":\"allowed\",\"gid\":1");
+	member_u64(j, "signature_id", p->signature);
+	json_lit(j, ",\"rev\":1,\"signature\":");
+	json_text(j, p->name, strlen(p->name));
+	json_lit(j, ",\"category\":\"pattern\",\"severity\":3},\"match\":{\"pattern_id\":\"");
+	json_name(j, pattern_kind_name(p->kind));
+	*j->at++ = ':';
+	json_u64(j, p->ordinal);
+	json_lit(j, "\",\"kind\":\"");
+	json_name(j, pattern_kind_name(p->kind));
+	json_lit(j, "\",\"direction\":\"");
+	json_name(j, e->a_to_b ? "a_to_b\"" : "b_to_a\"");
+	member_u64(j, "start", m->from);
+	member_u64(j, "end", m->to);
+	if (span_len(m->bytes)) {
+		json_lit(j, ",\"bytes_base64\":");
+		json_base64(j, m->bytes.at, span_len(m->bytes));
+	}
+	if (printable) {
+		json_lit(j, ",\"text\":");
+		json_text(j, (const char *)m->bytes.at, span_len(m->bytes));
+	}
+	json_lit(j, ",\"where\":\"");
+	json_name(j, e->decoded ? "decoded\"" : "stream\"");
+	if (e->decoded)
+		member_u64(j, "tx_id", e->tx_id);
 	json_lit(j, "}}\n");
 }
 

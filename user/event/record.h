@@ -15,11 +15,12 @@
 /* Names, numbers and evidence; previews are escaped and repeated in base64. */
 static inline size_t record_max(uint32_t preview_bytes)
 {
-	return (64U << 10) + 2 * 8 * (size_t)preview_bytes;
+	return (96U << 10) + 2 * 8 * (size_t)preview_bytes; /* a pattern's name: 6 * 4 KiB */
 }
 
 void record_stream(struct json *j, const struct event_stream *e);
 void record_anomaly(struct json *j, const struct event_anomaly *e);
+void record_match(struct json *j, const struct event_match *e);
 /* --mode dump: one frame. */
 void record_packet(struct json *j, const struct event_head *head, struct span frame,
 		   uint32_t linktype, uint32_t len);

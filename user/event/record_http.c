@@ -52,11 +52,9 @@ static void host(struct json *j, struct span h)
 			port = port * 10 + (*q - '0');
 		h.end = p - 1;
 	}
-	json_lit(j, "\"hostname\":");
-	json_span(j, h);
+	member_text(j, "hostname", h);
 	if (port)
 		member_u64(j, "http_port", port);
-	*j->at++ = ',';
 }
 
 static void headers(struct json *j, const char *name, const struct http1_field *f, uint32_t n)
@@ -101,16 +99,23 @@ void record_http(struct json *j, const struct event_http *e)
 	struct span name = t->text[HTTP1_TEXT_HOST], method = t->text[HTTP1_TEXT_METHOD];
 	struct span version = t->text[HTTP1_TEXT_VERSION];
 	struct span answered = t->text[HTTP1_TEXT_RESPONSE_VERSION];
+	char *open;
 
 	record_head(j, &e->head, "http");
 	member_u64(j, "tx_id", t->tx_id);
-	json_lit(j, ",\"http\":{");
+	json_lit(j, ",\"complete\":");
+	json_name(j, t->complete ? "true" : "false");
+	json_lit(j, ",\"message\":{");
+	if (request->seen)
+		range(j, "\"request\":", request);
+	if (response->seen)
+		range(j, request->seen ? ",\"response\":" : "\"response\":", response);
+	json_lit(j, "},\"http\":");
+	open = j->at; /* every member begins with a comma; the first one's becomes the brace */
 	if (!span_len(name) && method.at)
 		name = authority_of(t->text[HTTP1_TEXT_TARGET], method);
 	if (name.at)
 		host(j, name);
-	json_lit(j, "\"complete\":");
-	json_name(j, t->complete ? "true" : "false");
 	member_text(j, "url", t->text[HTTP1_TEXT_TARGET]);
 	member_text(j, "http_user_agent", t->text[HTTP1_TEXT_USER_AGENT]);
 	member_text(j, "http_content_type", t->text[HTTP1_TEXT_CONTENT_TYPE]);
@@ -140,18 +145,15 @@ void record_http(struct json *j, const struct event_http *e)
 		member_u64(j, "interim", t->interim);
 	if (response->gap_bytes + request->gap_bytes)
 		member_u64(j, "gap_bytes", (uint64_t)response->gap_bytes + request->gap_bytes);
-	json_lit(j, ",\"message\":{");
-	if (request->seen)
-		range(j, "\"request\":", request);
-	if (response->seen)
-		range(j, request->seen ? ",\"response\":" : "\"response\":", response);
-	*j->at++ = '}';
 	if (t->fields[HTTP1_REQUEST])
 		headers(j, ",\"request_headers\":[", t->field[HTTP1_REQUEST],
 			t->fields[HTTP1_REQUEST]);
 	if (t->fields[HTTP1_RESPONSE])
 		headers(j, ",\"response_headers\":[", t->field[HTTP1_RESPONSE],
 			t->fields[HTTP1_RESPONSE]);
+	if (j->at == open)
+		j->at++;
+	*open = '{';
 	json_lit(j, "}}\n");
 }
 

@@ -253,8 +253,10 @@ void exchange_text(struct http1 *h, struct exchange *x, enum http1_text what, bo
 	chain_add(&h->texts, &x->text, text.at, n);
 }
 
-void exchange_body(struct http1 *h, struct exchange *x, enum http1_side side, struct span bytes)
+void exchange_body(struct http1 *h, const struct http1_dir *d, struct span bytes, bool encoded)
 {
+	struct exchange *x = exchange_at(h, d->exchange);
+	enum http1_side side = d->role;
 	struct http1_message *m = &x->side[side];
 	size_t n = span_len(bytes);
 
@@ -272,7 +274,13 @@ void exchange_body(struct http1 *h, struct exchange *x, enum http1_side side, st
 	}
 	if (h->conf.bodies) {
 		struct parse_body b = {
-			.tx_id = x->tx_id, .side = side, .off = m->length, .bytes = bytes};
+			.tx_id = x->tx_id,
+			.side = side,
+			.dir = d->index,
+			.encoded = encoded,
+			.off = m->length,
+			.bytes = bytes,
+		};
 
 		h->parser.host->body(h->parser.host, &b);
 	}
@@ -280,16 +288,23 @@ void exchange_body(struct http1 *h, struct exchange *x, enum http1_side side, st
 	h->counts.decoded_bytes += n;
 }
 
-void exchange_done(struct http1 *h, struct http1_state *st, uint32_t entry, enum http1_side side,
-		   bool complete)
+void exchange_done(struct http1 *h, struct http1_state *st, const struct http1_dir *d,
+		   uint32_t entry, bool complete)
 {
 	struct exchange *x = exchange_at(h, entry);
+	enum http1_side side = d->role;
 
 	x->side[side].complete = complete && x->side[side].gap_bytes == 0;
 	x->ts_ns = h->parser.ts_ns;
 	x->number = h->parser.number;
 	if (x->side[side].length)
 		finish_hash(h, x, side);
+	if (h->conf.bodies && x->side[side].length) {
+		struct parse_body b = {
+			.tx_id = x->tx_id, .side = side, .dir = d->index, .last = true};
+
+		h->parser.host->body(h->parser.host, &b);
+	}
 	if (x->loose) {
 		tell(h, x);
 		leave(h, entry);

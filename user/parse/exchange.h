@@ -40,8 +40,9 @@ struct http1_dir {
 	uint8_t flags;
 	uint8_t codings;
 	uint8_t coding[CODING_STACK];
-	uint8_t role; /* enum http1_side */
-	bool known;   /* its role is certain: a start line was seen */
+	uint8_t role;  /* enum http1_side */
+	uint8_t index; /* which direction it is */
+	bool known;    /* its role is certain: a start line was seen */
 	bool ended;
 };
 
@@ -69,14 +70,14 @@ uint32_t exchange_begin(struct http1 *h, struct http1_state *st, enum http1_side
 void exchange_text(struct http1 *h, struct exchange *x, enum http1_text what, bool continued,
 		   struct span text);
 /* The message is over; transactions that are complete now are told. */
-void exchange_done(struct http1 *h, struct http1_state *st, uint32_t entry, enum http1_side side,
-		   bool complete);
+void exchange_done(struct http1 *h, struct http1_state *st, const struct http1_dir *d,
+		   uint32_t entry, bool complete);
 /* Bytes were lost, requests or responses with them: what cannot be paired any more is told. */
 void exchange_lost(struct http1 *h, struct http1_state *st, enum http1_side side);
 /* The stream ends: everything is told. */
 void exchange_end(struct http1 *h, struct http1_state *st);
 
-/* Bytes of a body, decoded. */
-void exchange_body(struct http1 *h, struct exchange *x, enum http1_side side, struct span bytes);
+/* Bytes of the body that d is in; encoded: they lie not so in the stream. */
+void exchange_body(struct http1 *h, const struct http1_dir *d, struct span bytes, bool encoded);
 
 #endif

@@ -43,8 +43,7 @@ static void odd(struct http1 *h, enum anomaly a)
 
 static void start(struct parser *p, uint32_t state)
 {
-	(void)p;
-	(void)state; /* all zeros: both directions at a start line */
+	http1_state(of(p), state)->dir[1].index = 1; /* else zeros: both at a start line */
 }
 
 static void midstream(struct parser *p, uint32_t state, struct parse_side side, uint64_t off)
@@ -63,9 +62,9 @@ static void body_end_decoder(struct http1 *h, struct http1_dir *d)
 	d->decoder = 0;
 }
 
-static void decode(struct http1 *h, struct http1_dir *d, struct exchange *x, struct span in)
+static void decode(struct http1 *h, struct http1_dir *d, struct span in)
 {
-	struct http1_message *m = &x->side[d->role];
+	const struct http1_message *m = &exchange_at(h, d->exchange)->side[d->role];
 	struct span out;
 
 	for (;;) {
@@ -73,7 +72,7 @@ static void decode(struct http1 *h, struct http1_dir *d, struct exchange *x, str
 
 		switch (coding_next(&h->codings, d->decoder, &in, &out)) {
 		case CODING_BYTES:
-			exchange_body(h, x, d->role, out);
+			exchange_body(h, d, out, true);
 			continue;
 		case CODING_MORE:
 		case CODING_END:
@@ -85,7 +84,7 @@ static void decode(struct http1 *h, struct http1_dir *d, struct exchange *x, str
 			odd(h, ANOMALY_HTTP_DECODE_FAILED);
 			if (m->length == 0) { /* it is not what it claims to be: as it came */
 				in.at = from;
-				exchange_body(h, x, d->role, in);
+				exchange_body(h, d, in, d->flags & IS_CHUNKED);
 			}
 			break;
 		}
@@ -97,16 +96,13 @@ static void decode(struct http1 *h, struct http1_dir *d, struct exchange *x, str
 
 static void body(struct http1 *h, struct http1_dir *d, const uint8_t *at, uint64_t n)
 {
-	struct exchange *x;
-
 	if (!d->exchange || n == 0)
 		return;
-	x = exchange_at(h, d->exchange);
 	h->counts.wire_bytes += n;
 	if (d->decoder)
-		decode(h, d, x, span_of(at, n));
+		decode(h, d, span_of(at, n));
 	else if (!(d->flags & NO_DECODER))
-		exchange_body(h, x, d->role, span_of(at, n));
+		exchange_body(h, d, span_of(at, n), d->flags & IS_CHUNKED);
 }
 
 /* ---- messages ---- */
@@ -145,7 +141,7 @@ static void finish(struct http1 *h, struct http1_state *st, struct http1_dir *d,
 	d->exchange = 0;
 	d->phase = PHASE_START;
 	if (entry)
-		exchange_done(h, st, entry, d->role, complete);
+		exchange_done(h, st, d, entry, complete);
 }
 
 static void start_decoder(struct http1 *h, struct http1_dir *d)

@@ -91,9 +91,11 @@ struct http1_transaction {
 struct parse_body {
 	uint32_t tx_id;
 	enum http1_side side;
+	uint8_t dir;
+	bool encoded; /* these are not the bytes of the stream: decoded, or chunks joined */
+	bool last;    /* the body is over; no bytes */
 	uint64_t off; /* of the first byte in the decoded body */
 	struct span bytes;
-	bool first;
 };
 
 struct http1_counts {

@@ -201,3 +201,27 @@ struct content_diff content_compare(const struct content *c, uint32_t slot, uint
 		d.known = false;
 	return d;
 }
+
+size_t content_read(const struct content *c, uint32_t slot, uint8_t dir, uint64_t end, uint64_t off,
+		    uint8_t *dst, size_t n)
+{
+	uint32_t steps = 0;
+	size_t have = n; /* what is missing at the front of dst is missing at all */
+
+	if (off + n > end)
+		have = n = off < end ? (size_t)(end - off) : 0;
+	for (uint32_t i = tail_of(c, slot)->newest[dir]; i != NONE && end > off; steps++) {
+		const struct extent *e = extent_of(c, i);
+		uint64_t start = end - e->len;
+		uint64_t lo = start > off ? start : off, hi = end < off + n ? end : off + n;
+
+		if (steps == CONTENT_WALK)
+			return 0;
+		end = start;
+		i = e->prev;
+		if (lo < hi &&
+		    fetch(c, e, (uint32_t)(lo - start), dst + (lo - off), hi - lo) != hi - lo)
+			have = (size_t)(lo - off); /* only what comes before counts */
+	}
+	return end <= off ? have : 0;
+}

@@ -59,6 +59,10 @@ struct content_diff {
 struct content_diff content_compare(const struct content *c, uint32_t slot, uint8_t dir,
 				    uint64_t end, uint64_t off, struct span bytes);
 
+/* Delivered bytes of a direction again, from `off` on; `end` as above.  How many could be had. */
+size_t content_read(const struct content *c, uint32_t slot, uint8_t dir, uint64_t end, uint64_t off,
+		    uint8_t *dst, size_t n);
+
 static inline void content_prefetch(const struct content *c, uint32_t slot)
 {
 	__builtin_prefetch(c->tails.base + slot * 8UL, 1);

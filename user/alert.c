@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* alert — see alert.h. */
+#include "user/alert.h"
+
+#include "user/shard.h"
+#include "user/tell.h"
+
+static struct alert_body *body_of(const struct alerts *a, uint32_t row)
+{
+	return (struct alert_body *)a->bodies.base + row;
+}
+
+static uint32_t *count_of(const struct alerts *a, uint32_t slot)
+{
+	return (uint32_t *)a->counts.base + slot;
+}
+
+static void on_match(struct shard *s, const struct scan_match *m, bool decoded)
+{
+	uint32_t slot = m->row / 2;
+	const struct flow *f = &s->flows.flow[slot];
+	const struct stream *st = inventory_at(&s->inventory, slot);
+	uint8_t a_dir = st->flags & STREAM_CLIENT_HI ? 1 : 0;
+	struct event_match e = {.match = m, .a_to_b = (m->row & 1) == a_dir, .decoded = decoded};
+
+	if (!pattern_wants(m->pattern, e.a_to_b, st->service.name, f->lo_port, f->hi_port)) {
+		s->alerts.refused++;
+		return;
+	}
+	if (decoded)
+		e.tx_id = body_of(&s->alerts, m->row)->tx_id;
+	++*count_of(&s->alerts, slot);
+	tell_match(s, slot, &e);
+}
+
+static struct shard *shard_of_stream(struct scan_host *host)
+{
+	return (struct shard *)((char *)host - offsetof(struct shard, alerts.stream_host));
+}
+
+static struct shard *shard_of_body(struct scan_host *host)
+{
+	return (struct shard *)((char *)host - offsetof(struct shard, alerts.body_host));
+}
+
+static void on_stream_match(struct scan_host *host, const struct scan_match *m)
+{
+	on_match(shard_of_stream(host), m, false);
+}
+
+static void on_body_match(struct scan_host *host, const struct scan_match *m)
+{
+	on_match(shard_of_body(host), m, true);
+}
+
+static size_t fetch_stream(struct scan_host *host, uint32_t row, uint64_t off, uint8_t *dst,
+			   size_t n)
+{
+	struct shard *s = shard_of_stream(host);
+	uint32_t slot = row / 2;
+
+	if (s->flows.flow[slot].proto != 6)
+		return 0;
+	return content_read(&s->content, slot, row & 1, s->tcp.conn[slot].dir[row & 1].off, off,
+			    dst, n);
+}
+
+static size_t fetch_body(struct scan_host *host, uint32_t row, uint64_t off, uint8_t *dst, size_t n)
+{
+	const struct alert_body *b = body_of(&shard_of_body(host)->alerts, row);
+
+	if (off > b->end || b->end - off > b->len)
+		return 0;
+	if (n > b->end - off)
+		n = (size_t)(b->end - off);
+	memcpy(dst, b->carry + b->len - (b->end - off), n);
+	return n;
+}
+
+int alert_open(struct shard *s, const struct shard_run *run)
+{
+	struct alerts *a = &s->alerts;
+	struct scan_conf conf = {
+		.rows = 2 * run->slots,
+		.matches = (uint32_t)(262144 / s->conf->workers), /* 80 MB at most */
+		.per_row = (uint16_t)s->conf->matches_per_stream,
+		.total = run->matches,
+	};
+	int err;
+
+	a->stream_host = (struct scan_host){.match = on_stream_match, .fetch = fetch_stream};
+	a->body_host = (struct scan_host){.match = on_body_match, .fetch = fetch_body};
+	err = scan_open(&a->stream, &conf, &a->stream_host);
+	conf.sparse = true;
+	if (err == 0)
+		err = scan_open(&a->body, &conf, &a->body_host);
+	if (err == 0)
+		err = slots_open(&a->bodies, sizeof(struct alert_body), conf.rows);
+	if (err == 0)
+		err = slots_open(&a->counts, sizeof(uint32_t), run->slots);
+	if (err == 0)
+		err = scan_use(&a->stream, run->patterns);
+	if (err == 0)
+		err = scan_use(&a->body, run->patterns);
+	return err;
+}
+
+void alert_close(struct shard *s)
+{
+	scan_close(&s->alerts.stream);
+	scan_close(&s->alerts.body);
+	slots_close(&s->alerts.bodies);
+	slots_close(&s->alerts.counts);
+}
+
+void alert_start(struct shard *s, uint32_t slot)
+{
+	slots_reach(&s->alerts.counts, slot);
+	*count_of(&s->alerts, slot) = 0;
+}
+
+void alert_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes)
+{
+	scan_feed(&s->alerts.stream, 2 * slot + dir, off, bytes, s->ns, s->number);
+}
+
+void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_body *p)
+{
+	uint32_t row = 2 * slot + dir;
+	struct alert_body *b = body_of(&s->alerts, row);
+	size_t n = span_len(p->bytes);
+
+	if (p->last) {
+		scan_end(&s->alerts.body, row);
+		return;
+	}
+	if (p->off == 0) {
+		scan_end(&s->alerts.body, row);
+		*b = (struct alert_body){.tx_id = p->tx_id};
+	}
+	scan_feed(&s->alerts.body, row, p->off, p->bytes, s->ns, s->number);
+	if (n >= ALERT_CARRY) {
+		memcpy(b->carry, p->bytes.end - ALERT_CARRY, ALERT_CARRY);
+		b->len = ALERT_CARRY;
+	} else {
+		size_t keep = b->len + n > ALERT_CARRY ? ALERT_CARRY - n : b->len;
+
+		memmove(b->carry, b->carry + b->len - keep, keep);
+		memcpy(b->carry + keep, p->bytes.at, n);
+		b->len = (uint32_t)(keep + n);
+	}
+	b->end = p->off + n;
+}
+
+void alert_end(struct shard *s, uint32_t slot)
+{
+	for (uint32_t row = 2 * slot; row < 2 * slot + 2; row++) {
+		scan_end(&s->alerts.body, row);
+		scan_end(&s->alerts.stream, row);
+	}
+}
+
+uint32_t alert_count(const struct shard *s, uint32_t slot)
+{
+	return scan_is_on(&s->alerts.stream) ? *count_of(&s->alerts, slot) : 0;
+}
+
+void alert_prefetch(const struct shard *s, uint32_t slot, uint8_t dir)
+{
+	scan_prefetch(&s->alerts.stream, 2 * slot + dir);
+}

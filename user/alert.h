@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alert — patterns in a shard's streams, and in the decoded bodies in them.
+ *
+ * Part of the shard: called by shard.c and talk.c only, same owner, same thread.
+ */
+#ifndef USER_ALERT_H
+#define USER_ALERT_H
+
+#include "user/parse/http1.h"
+#include "user/scan/scan.h"
+
+#define ALERT_CARRY 512U /* decoded bytes kept for matches that began before those in hand */
+
+struct shard;
+struct shard_run;
+
+/* The decoded body that a direction is in. */
+struct alert_body {
+	uint32_t tx_id;
+	uint32_t len; /* of the carry */
+	uint64_t end; /* offset behind it in the body */
+	uint8_t carry[ALERT_CARRY];
+};
+
+struct alerts {
+	struct scan_host stream_host, body_host;
+	struct scan stream, body; /* rows: slot * 2 + dir */
+	struct slots bodies;
+	struct slots counts; /* matches told per slot, uint32_t */
+	uint64_t refused;    /* out of a pattern's scope */
+};
+
+/* 0 or negative errno. */
+int alert_open(struct shard *s, const struct shard_run *run);
+void alert_close(struct shard *s);
+
+void alert_start(struct shard *s, uint32_t slot);
+/* Bytes of a direction at `off`. */
+void alert_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes);
+/* Bytes of a body that are not those of the stream: decoded, or chunks joined. */
+void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_body *p);
+void alert_end(struct shard *s, uint32_t slot);
+uint32_t alert_count(const struct shard *s, uint32_t slot);
+void alert_prefetch(const struct shard *s, uint32_t slot, uint8_t dir);
+
+#endif

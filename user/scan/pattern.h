@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pattern — what to look for in streams: literals, regular expressions and bytes, compiled into
+ * one vectorscan database.
+ *
+ * Owner:   whoever made the set; read-only once compiled, then shared by all workers.
+ * Bounds:  PATTERN_MAX patterns of PATTERN_BYTES; beyond them adding fails.
+ * Errors:  a pattern that cannot be compiled is refused with its name, the place in it and the
+ *          reason; nothing is compiled by halves.
+ */
+#ifndef USER_SCAN_PATTERN_H
+#define USER_SCAN_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PATTERN_MAX   10000U
+#define PATTERN_BYTES 4096U
+#define PATTERN_PORTS 8U
+
+enum pattern_kind { PATTERN_SUBSTRING, PATTERN_REGEX, PATTERN_BINARY, PATTERN_PACK };
+enum pattern_direction { PATTERN_BOTH, PATTERN_A_TO_B, PATTERN_B_TO_A };
+
+struct pattern {
+	char *name, *text; /* as given */
+	char *colour;      /* or NULL */
+	enum pattern_kind kind;
+	uint32_t ordinal;   /* among its kind, from 0 */
+	uint32_t signature; /* stable: of kind and text */
+	bool caseless;
+	enum pattern_direction direction;
+	int16_t service; /* enum service_name, -1 = any */
+	uint8_t ports;   /* of either side; 0 = any */
+	uint16_t port[PATTERN_PORTS];
+	uint32_t width; /* of every match, where they are all as long; 0 = they differ */
+};
+
+struct pattern_set;
+
+/* NULL where there is no memory. */
+struct pattern_set *pattern_set_new(void);
+void pattern_set_free(struct pattern_set *set);
+
+/* Adds a pattern as typed: TEXT, NAME=TEXT, or =TEXT where TEXT itself looks like NAME=.
+ * 0, or -EINVAL after saying why in `why`. */
+int pattern_add(struct pattern_set *set, enum pattern_kind kind, const char *typed, char *why,
+		size_t why_size);
+/* A JSON array of {name, kind, pattern, case, direction, service, ports, colour}, or an object
+ * with one as "patterns". */
+int pattern_add_file(struct pattern_set *set, const char *path, char *why, size_t why_size);
+/* 0, or -EINVAL: `why` names the pattern, the place and the reason. */
+int pattern_compile(struct pattern_set *set, char *why, size_t why_size);
+
+uint32_t pattern_count(const struct pattern_set *set);
+const struct pattern *pattern_at(const struct pattern_set *set, uint32_t id);
+/* vectorscan's database, NULL before pattern_compile. */
+struct hs_database;
+const struct hs_database *pattern_database(const struct pattern_set *set);
+const char *pattern_kind_name(enum pattern_kind kind);
+bool pattern_wants(const struct pattern *p, bool a_to_b, int service, uint16_t sport,
+		   uint16_t dport);
+
+#endif

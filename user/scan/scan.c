@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* scan — see scan.h. */
+#include "user/scan/scan.h"
+
+#include <errno.h>
+#include <hs/hs.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A match of a row, told or waiting. */
+struct found {
+	uint32_t next; /* + 1, 0 = end */
+	uint16_t have; /* of the bytes */
+	bool told;
+	const struct pattern *pattern;
+	uint64_t from, to;
+	uint64_t ts_ns, number;
+	uint8_t bytes[SCAN_BYTES];
+};
+
+/* vectorscan asks a process-wide allocator for a stream's state, and passes nothing on: the place
+ * in the slab is laid down here right before hs_open_stream, by the same thread. */
+static _Thread_local uint8_t *room_for_state;
+
+static void *state_alloc(size_t n)
+{
+	(void)n; /* hs_stream_size */
+	return room_for_state;
+}
+
+static void state_free(void *state)
+{
+	(void)state; /* of the slab */
+}
+
+static struct scan_row *row_at(const struct scan *s, uint32_t row)
+{
+	return (struct scan_row *)(s->rows.base + row * s->rows.stride);
+}
+
+static struct found *found_at(const struct scan *s, uint32_t entry)
+{
+	return (struct found *)s->pool.base + (entry - 1);
+}
+
+static hs_stream_t *state_at(const struct scan *s, uint32_t row)
+{
+	return (hs_stream_t *)(row_at(s, row) + 1);
+}
+
+int scan_open(struct scan *s, const struct scan_conf *conf, struct scan_host *host)
+{
+	*s = (struct scan){.conf = *conf, .host = host};
+	s->lease = (struct lease){.from = conf->total, .step = 256};
+	return slots_open(&s->pool, sizeof(struct found), conf->matches);
+}
+
+void scan_close(struct scan *s)
+{
+	hs_free_scratch(s->scratch);
+	slots_close(&s->rows);
+	slots_close(&s->pool);
+	s->scratch = NULL;
+}
+
+int scan_use(struct scan *s, const struct pattern_set *set)
+{
+	const struct hs_database *db = pattern_database(set);
+	size_t bytes;
+
+	slots_close(&s->rows);
+	s->set = NULL;
+	if (!db)
+		return 0;
+	hs_set_stream_allocator(state_alloc, state_free);
+	if (hs_stream_size(db, &bytes) != HS_SUCCESS ||
+	    hs_alloc_scratch(db, &s->scratch) != HS_SUCCESS)
+		return -ENOMEM;
+	bytes = (sizeof(struct scan_row) + bytes + 63) & ~(size_t)63;
+	if (slots_open(&s->rows, bytes, s->conf.rows) < 0)
+		return -ENOMEM;
+	s->set = set;
+	return 0;
+}
+
+/* ---- joining ---- */
+
+static void tell(struct scan *s, const struct found *f)
+{
+	struct scan_match m = {.row = s->row_index,
+			       .pattern = f->pattern,
+			       .from = f->from,
+			       .to = f->to,
+			       .ts_ns = f->ts_ns,
+			       .number = f->number,
+			       .bytes = span_of(f->bytes, f->have)};
+
+	if (!lease_charge(&s->lease, 1)) {
+		s->dropped++;
+		return;
+	}
+	s->matches++;
+	s->host->match(s->host, &m);
+}
+
+static bool lies_inside(const struct scan *s, const struct scan_row *r, const struct found *f)
+{
+	for (uint32_t e = r->first; e; e = found_at(s, e)->next) {
+		const struct found *o = found_at(s, e);
+
+		if (o != f && o->pattern == f->pattern && o->from <= f->from && o->to >= f->to &&
+		    (o->from < f->from || o->to > f->to))
+			return true;
+	}
+	return false;
+}
+
+/* Whether x is to be told before y: by end, start, and the order of the patterns. */
+static bool before(const struct found *x, const struct found *y)
+{
+	if (x->to != y->to)
+		return x->to < y->to;
+	if (x->from != y->from)
+		return x->from < y->from;
+	return x->pattern < y->pattern;
+}
+
+static void set_due(struct scan_row *r, uint64_t to)
+{
+	uint64_t due = to + SCAN_JOIN - r->base;
+
+	r->due = to != UINT64_MAX && due <= UINT32_MAX ? (uint32_t)due : 0;
+}
+
+/* Tells what the row has passed by SCAN_JOIN bytes. */
+static void tell_passed(struct scan *s, uint64_t passed)
+{
+	struct scan_row *r = s->row;
+
+	while (r->waiting && passed > r->base + r->due) {
+		uint64_t soonest = UINT64_MAX;
+		struct found *due = NULL;
+
+		for (uint32_t e = r->first; e; e = found_at(s, e)->next) {
+			struct found *f = found_at(s, e);
+
+			if (f->told)
+				continue;
+			if (f->to + SCAN_JOIN >= passed)
+				soonest = f->to < soonest ? f->to : soonest;
+			else if (!due || before(f, due))
+				due = f;
+		}
+		if (!due) {
+			set_due(r, soonest);
+			return;
+		}
+		r->due = 0; /* there may be more */
+		due->told = true;
+		r->waiting--;
+		if (!lies_inside(s, r, due))
+			tell(s, due);
+	}
+}
+
+static uint32_t take(struct scan *s)
+{
+	uint32_t entry = s->free;
+
+	if (entry) {
+		s->free = found_at(s, entry)->next;
+	} else if (s->fresh < s->conf.matches) {
+		slots_reach(&s->pool, s->fresh);
+		entry = ++s->fresh;
+	}
+	return entry;
+}
+
+/* The match of this pattern that begins there, moved to the front; it is reported again soon. */
+static struct found *find(struct scan *s, const struct pattern *pattern, uint64_t from)
+{
+	uint32_t *link = &s->row->first;
+
+	while (*link) {
+		struct found *f = found_at(s, *link);
+		uint32_t entry = *link;
+
+		if (f->pattern == pattern && f->from == from) {
+			*link = f->next;
+			f->next = s->row->first;
+			s->row->first = entry;
+			return f;
+		}
+		link = &f->next;
+	}
+	return NULL;
+}
+
+/* Keeps the first bytes of a match, as far as it reaches so far. */
+static void keep_bytes(struct scan *s, struct found *f)
+{
+	size_t want = f->to - f->from < SCAN_BYTES ? (size_t)(f->to - f->from) : SCAN_BYTES;
+	uint64_t at = f->from + f->have;
+
+	if (f->have >= want)
+		return;
+	if (at >= s->chunk_off)
+		memcpy(f->bytes + f->have, s->chunk.at + (at - s->chunk_off), want - f->have);
+	else
+		want = s->host->fetch(s->host, s->row_index, f->from, f->bytes, want);
+	f->have = (uint16_t)want;
+}
+
+static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+		    void *context)
+{
+	struct scan *s = context;
+	struct scan_row *r = s->row;
+	const struct pattern *pattern = pattern_at(s->set, id);
+	struct found *f = NULL;
+	uint32_t entry = 0;
+
+	(void)flags;
+	to += r->base;
+	from = pattern->width ? to - pattern->width : from + r->base;
+	tell_passed(s, to);
+	if (r->waiting || r->n < s->conf.per_row)
+		f = find(s, pattern, from);
+	if (f && to - f->to > SCAN_JOIN)
+		return 0; /* the chain of its ends is broken */
+	if (!f) {
+		entry = r->n < s->conf.per_row ? take(s) : 0;
+		if (!entry) {
+			s->dropped++;
+			return 0;
+		}
+		f = found_at(s, entry);
+		f->pattern = pattern;
+		f->from = from;
+		f->have = 0;
+		f->told = false;
+		f->next = r->first;
+		r->first = entry;
+		r->n++;
+		r->waiting++;
+		if (r->waiting == 1)
+			set_due(r, to);
+	}
+	f->to = to;
+	f->ts_ns = s->ts_ns;
+	f->number = s->number;
+	keep_bytes(s, f);
+	return 0;
+}
+
+/* ---- rows ---- */
+
+static void enter(struct scan *s, uint32_t row)
+{
+	s->row = row_at(s, row);
+	s->row_index = row;
+}
+
+/* The state ends, and all that waits is told; at the run's end what matches only there does. */
+static void end_state(struct scan *s, uint32_t row, bool at_end)
+{
+	s->chunk = (struct span){0};
+	s->chunk_off = s->row->end;
+	hs_close_stream(state_at(s, row), s->scratch, at_end ? on_match : NULL, s);
+	s->row->open = false;
+	s->row->due = 0;
+	tell_passed(s, UINT64_MAX);
+}
+
+static void begin_state(struct scan *s, uint32_t row, uint64_t off)
+{
+	hs_stream_t *state;
+
+	room_for_state = (uint8_t *)state_at(s, row);
+	hs_open_stream(pattern_database(s->set), 0, &state);
+	s->row->base = s->row->end = off;
+	s->row->open = true;
+}
+
+void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, uint64_t ts_ns,
+	       uint64_t number)
+{
+	if (!s->conf.sparse)
+		slots_reach(&s->rows, row);
+	enter(s, row);
+	if (s->row->open && s->row->end != off)
+		end_state(s, row, false);
+	if (!s->row->open)
+		begin_state(s, row, off);
+	s->chunk = bytes;
+	s->chunk_off = off;
+	s->ts_ns = ts_ns;
+	s->number = number;
+	s->row->end = off + span_len(bytes);
+	s->bytes += span_len(bytes);
+	while (bytes.at < bytes.end) {
+		uint32_t n = (uint32_t)(span_len(bytes) < 1U << 30 ? span_len(bytes) : 1U << 30);
+
+		hs_scan_stream(state_at(s, row), (const char *)bytes.at, n, 0, s->scratch, on_match,
+			       s);
+		bytes.at += n;
+	}
+	if (s->row->waiting)
+		tell_passed(s, s->row->end);
+}
+
+void scan_end(struct scan *s, uint32_t row)
+{
+	enter(s, row);
+	if (s->row->open)
+		end_state(s, row, true);
+	while (s->row->first) {
+		uint32_t entry = s->row->first;
+
+		s->row->first = found_at(s, entry)->next;
+		found_at(s, entry)->next = s->free;
+		s->free = entry;
+	}
+	s->row->n = s->row->waiting = 0;
+}
