@@ -130,8 +130,15 @@ static void tell(struct http1 *h, struct exchange *x)
 	};
 
 	fill_texts(h, x, &t);
-	h->counts.transactions++;
 	h->parser.host->http(h->parser.host, &t);
+}
+
+static void tell_and_leave(struct http1 *h, uint32_t entry)
+{
+	h->counts.transactions++;
+	if (h->conf.texts)
+		tell(h, exchange_at(h, entry));
+	leave(h, entry);
 }
 
 static bool is_over(const struct http1_message *m)
@@ -149,8 +156,7 @@ static void tell_first(struct http1 *h, struct http1_state *st)
 		st->last = 0;
 	st->queued--;
 	st->early -= !x->side[HTTP1_REQUEST].seen;
-	tell(h, x);
-	leave(h, entry);
+	tell_and_leave(h, entry);
 }
 
 /* What is complete at the head of the queue, or has waited too long. */
@@ -236,14 +242,12 @@ uint32_t exchange_begin(struct http1 *h, struct http1_state *st, enum http1_side
 	return entry;
 }
 
-void exchange_text(struct http1 *h, struct exchange *x, enum http1_text what, bool continued,
+void exchange_keep(struct http1 *h, struct exchange *x, enum http1_text what, bool continued,
 		   struct span text)
 {
 	size_t n = span_len(text) < 32768 ? span_len(text) : 32768;
 	uint8_t head[TEXT_HEAD] = {(uint8_t)what, continued, (uint8_t)n, (uint8_t)(n >> 8)};
 
-	if (!h->conf.texts)
-		return;
 	if (x->text.bytes + TEXT_HEAD + n > HTTP1_TEXT ||
 	    !chain_fits(&h->texts, &x->text, TEXT_HEAD + n)) {
 		h->counts.texts_refused++;
@@ -306,8 +310,7 @@ void exchange_done(struct http1 *h, struct http1_state *st, const struct http1_d
 		h->parser.host->body(h->parser.host, &b);
 	}
 	if (x->loose) {
-		tell(h, x);
-		leave(h, entry);
+		tell_and_leave(h, entry);
 		return;
 	}
 	tell_ready(h, st);

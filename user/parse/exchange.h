@@ -66,9 +66,15 @@ static inline struct exchange *exchange_at(const struct http1 *h, uint32_t entry
 
 /* A message of this side begins: the exchange it belongs to, or 0 (no room). */
 uint32_t exchange_begin(struct http1 *h, struct http1_state *st, enum http1_side side);
-/* Text for the record; `continued`: of the text before. */
-void exchange_text(struct http1 *h, struct exchange *x, enum http1_text what, bool continued,
+void exchange_keep(struct http1 *h, struct exchange *x, enum http1_text what, bool continued,
 		   struct span text);
+/* Text for the record; `continued`: of the text before. */
+static inline void exchange_text(struct http1 *h, struct exchange *x, enum http1_text what,
+				 bool continued, struct span text)
+{
+	if (h->conf.texts)
+		exchange_keep(h, x, what, continued, text);
+}
 /* The message is over; transactions that are complete now are told. */
 void exchange_done(struct http1 *h, struct http1_state *st, const struct http1_dir *d,
 		   uint32_t entry, bool complete);

@@ -609,6 +609,30 @@ static bool skip_to_candidate(const struct http1_dir *d, struct span *bytes)
 	return false;
 }
 
+/* The usual header lines, whole and in place; what is left to on_line: anything unusual, and the
+ * end of the header. */
+static void run_headers(struct http1 *h, struct http1_dir *d, struct span *bytes)
+{
+	const bool *letter = h->conf.texts ? http1_letter : http1_framing_letter;
+	uint32_t left =
+		d->header_bytes < h->conf.header_bytes ? h->conf.header_bytes - d->header_bytes : 0;
+
+	while (bytes->at<bytes->end && * bytes->at> '\r') {
+		const uint8_t *nl = memchr(bytes->at, '\n', span_len(*bytes));
+		struct span line = {bytes->at, nl ? nl + 1 : bytes->end};
+
+		if (!nl || span_len(line) > left)
+			return;
+		left -= (uint32_t)span_len(line);
+		d->header_bytes += (uint32_t)span_len(line);
+		bytes->at = line.end;
+		if (h->conf.all_headers || letter[line.at[0]])
+			on_header(h, d, line);
+		else
+			d->header = HTTP1_NONE;
+	}
+}
+
 /* ---- what the worker calls ---- */
 
 static bool takes_bytes(uint8_t phase)
@@ -685,6 +709,8 @@ static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side s
 			continue;
 		}
 		if (!d->tail.entry && !d->tail.cut) {
+			if (d->phase == PHASE_HEADER && !(d->flags & MAYBE_OLD))
+				run_headers(h, d, bytes);
 			if (d->phase == PHASE_LOST && !skip_to_candidate(d, bytes))
 				break;
 			d->line_off = off + (uint64_t)(bytes->at - from);

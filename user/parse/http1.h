@@ -28,7 +28,7 @@ struct http1_conf {
 	uint32_t states, exchanges, cells, lines;
 	bool bodies;           /* somebody wants the bytes of bodies */
 	uint32_t header_bytes; /* of a line, and of a message's header until it is called long */
-	bool texts;            /* records are wanted: keep the text for them */
+	bool texts;            /* transactions are wanted: keep the text for them */
 	bool all_headers, sha256;
 	struct coding_conf coding;
 };

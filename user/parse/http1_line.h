@@ -21,7 +21,6 @@ struct http1_status_line {
 
 /* Headers that matter to framing or to records: X(NAME, "name"). */
 #define HTTP1_HEADERS(X)                              \
-	X(CONNECTION, "connection")                   \
 	X(CONTENT_DISPOSITION, "content-disposition") \
 	X(CONTENT_ENCODING, "content-encoding")       \
 	X(CONTENT_LENGTH, "content-length")           \
@@ -42,6 +41,9 @@ enum http1_header { HTTP1_NONE, HTTP1_HEADERS(HTTP1_HEADER_ENUM) HTTP1_HEADER_CO
 bool http1_request_line(struct span line, struct http1_request_line *out);
 bool http1_status_line(struct span line, struct http1_status_line *out);
 
+/* By the first letter of a line: it may be folded or one of HTTP1_HEADERS; those of framing alone.
+ */
+extern const bool http1_letter[256], http1_framing_letter[256];
 /* Which header a line is; its value without blanks around it.  *blank: blanks stood before the
  * colon, which some take for another header and some do not. */
 enum http1_header http1_header_line(struct span line, struct span *value, bool *blank);

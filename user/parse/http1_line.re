@@ -101,7 +101,6 @@ static enum http1_header scan_header(const uint8_t *p, const uint8_t **value, bo
 
 	*blank = false;
 	/*!re2c
-	'connection:'		{ *value = p; return HTTP1_CONNECTION; }
 	'content-disposition:'	{ *value = p; return HTTP1_CONTENT_DISPOSITION; }
 	'content-encoding:'	{ *value = p; return HTTP1_CONTENT_ENCODING; }
 	'content-length:'	{ *value = p; return HTTP1_CONTENT_LENGTH; }
@@ -119,24 +118,22 @@ static enum http1_header scan_header(const uint8_t *p, const uint8_t **value, bo
 	*/
 }
 
+const bool http1_letter[256] = {
+	[' '] = true, ['\t'] = true, ['c'] = true, ['C'] = true, ['h'] = true, ['H'] = true,
+	['l'] = true, ['L'] = true,  ['r'] = true, ['R'] = true, ['s'] = true, ['S'] = true,
+	['t'] = true, ['T'] = true,  ['u'] = true, ['U'] = true,
+};
+
+const bool http1_framing_letter[256] = {
+	[' '] = true, ['\t'] = true, ['c'] = true, ['C'] = true, ['s'] = true,
+	['S'] = true, ['t'] = true,  ['T'] = true, ['u'] = true, ['U'] = true,
+};
+
 enum http1_header http1_header_line(struct span line, struct span *value, bool *blank)
 {
 	enum http1_header header;
 	const uint8_t *from = line.at;
 
-	/* Most lines are of no interest: their first letter says so. */
-	switch (line.at[0] | 0x20) {
-	case 'c':
-	case 'h':
-	case 'l':
-	case 'r':
-	case 's':
-	case 't':
-	case 'u':
-		break;
-	default:
-		return HTTP1_NONE;
-	}
 	header = scan_header(line.at, &from, blank);
 	if (header != HTTP1_NONE)
 		*value = trim(from, line.end);

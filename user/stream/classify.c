@@ -4,7 +4,14 @@
 
 #include <string.h>
 
+/* Bytes of a run that are controls (tab and line ends aside), and whether one is NUL. */
+struct tally {
+	uint32_t controls;
+	bool nul;
+};
+
 typedef uint8_t lanes __attribute__((vector_size(16)));
+typedef uint8_t wide __attribute__((vector_size(32)));
 
 static lanes load(const uint8_t *at)
 {
@@ -15,10 +22,8 @@ static lanes load(const uint8_t *at)
 }
 
 /* All ones in each lane that is a control character: no tab, no line end. */
-static lanes is_control(lanes v)
-{
-	return (lanes)(((v < 0x20) & (v != '\t') & (v != '\n') & (v != '\r')) | (v == 0x7f));
-}
+#define IS_CONTROL(v) \
+	((((v) < 0x20) & ((v) != '\t') & ((v) != '\n') & ((v) != '\r')) | ((v) == 0x7f))
 
 static uint32_t sum(lanes v)
 {
@@ -28,6 +33,30 @@ static uint32_t sum(lanes v)
 	pairs = (half[0] & 0x00ff00ff00ff00ffULL) + (half[0] >> 8 & 0x00ff00ff00ff00ffULL) +
 		(half[1] & 0x00ff00ff00ff00ffULL) + (half[1] >> 8 & 0x00ff00ff00ff00ffULL);
 	return (uint32_t)((pairs * 0x0001000100010001ULL) >> 48);
+}
+
+/* Long runs, n a multiple of 32 and at most CLASSIFY_BYTES: a lane counts to 128. */
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+	!defined(__clang__)
+__attribute__((target_clones("avx2", "default")))
+#endif
+static struct tally
+count_wide(const uint8_t *at, size_t n)
+{
+	wide controls = {0}, nuls = {0}, v;
+	lanes half[4];
+	struct tally t = {0};
+
+	for (const uint8_t *end = at + n; at < end; at += sizeof(v)) {
+		memcpy(&v, at, sizeof(v));
+		controls -= (wide)IS_CONTROL(v);
+		nuls |= (wide)(v == 0);
+	}
+	memcpy(half, &controls, sizeof(controls));
+	memcpy(half + 2, &nuls, sizeof(nuls));
+	t.controls = sum(half[0]) + sum(half[1]);
+	t.nul = sum(half[2]) + sum(half[3]) > 0;
+	return t;
 }
 
 /* The last bytes of a run in a vector, the rest of it filled with ones. */
@@ -46,30 +75,35 @@ static lanes load_tail(const uint8_t *at, size_t len, size_t left)
 	return load(short_run);
 }
 
-/* At most CLASSIFY_BYTES: so a lane counts to 256 at most, and the last one in the tail. */
-static void count(const uint8_t *at, size_t len, uint32_t *control, bool *nul)
+static struct tally count(const uint8_t *at, size_t len)
 {
+	struct tally t = {0};
 	lanes controls = {0}, nuls = {0}, v;
 	size_t left = len;
 
+	if (len >= 128) {
+		t = count_wide(at, len & ~(size_t)31);
+		at += len & ~(size_t)31;
+		left &= 31;
+	}
 	for (; left > 16; at += 16, left -= 16) {
 		v = load(at);
-		controls -= is_control(v);
+		controls -= (lanes)IS_CONTROL(v);
 		nuls |= (lanes)(v == 0);
 	}
-	*control = sum(controls);
 	if (left) {
 		v = load_tail(at, len, left);
-		*control += sum(-is_control(v));
+		controls -= (lanes)IS_CONTROL(v);
 		nuls |= (lanes)(v == 0);
 	}
-	*nul = sum(nuls) != 0;
+	t.controls += sum(controls);
+	t.nul |= sum(nuls) != 0;
+	return t;
 }
 
 void classify_more(struct classify *c, const uint8_t *at, size_t len)
 {
-	uint32_t control;
-	bool nul;
+	struct tally t;
 
 	if (c->control & CLASSIFY_NUL) { /* nothing can change that any more */
 		c->seen = CLASSIFY_BYTES;
@@ -77,9 +111,9 @@ void classify_more(struct classify *c, const uint8_t *at, size_t len)
 	}
 	if (len > CLASSIFY_BYTES - c->seen)
 		len = CLASSIFY_BYTES - c->seen;
-	count(at, len, &control, &nul);
+	t = count(at, len);
 	c->seen = (uint16_t)(c->seen + len);
-	c->control = (uint16_t)((c->control + control) | (nul ? CLASSIFY_NUL : 0));
+	c->control = (uint16_t)((c->control + t.controls) | (t.nul ? CLASSIFY_NUL : 0));
 }
 
 enum content_kind classify_kind(const struct classify *c)
