@@ -365,7 +365,8 @@ static void drain(struct shard *s, uint32_t slot)
 		}
 		case CHUNK_GAP:
 		case CHUNK_CUT:
-			content_hole(&s->content, slot, c.dir, c.len);
+			content_hole(&s->content, slot, c.dir, c.len,
+				     c.kind == CHUNK_CUT ? SEGMENT_CUT : SEGMENT_GAP);
 			st->tries[c.dir] = 0;
 			if (st->parser)
 				talk_gap(s, slot, c.dir, c.len);

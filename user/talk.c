@@ -75,36 +75,51 @@ static struct parser *enter(struct shard *s, uint32_t slot)
 	return p;
 }
 
+/* Bytes [0, upto) of a direction, which identification has passed by, once more. */
+static struct span from_start(struct shard *s, uint32_t slot, uint8_t dir, uint64_t upto)
+{
+	uint64_t end = s->tcp.conn[slot].dir[dir].off;
+
+	if (upto == 0 || upto > TALK_AGAIN ||
+	    content_read(&s->content, slot, dir, end, 0, s->talk.again, upto) != upto)
+		return (struct span){0};
+	return span_of(s->talk.again, upto);
+}
+
+/* What a direction said before its parser came: fed now, or else it is heard from here on. */
+static void catch_up(struct shard *s, uint32_t slot, uint8_t dir, struct span known, uint64_t off)
+{
+	struct parser *p = enter(s, slot);
+	struct stream *st = inventory_at(&s->inventory, slot);
+	struct parse_next next;
+
+	if (span_len(known) != off && !tcp_is_midstream(&s->tcp, slot))
+		known = from_start(s, slot, dir, off);
+	off -= span_len(known);
+	if (off || tcp_is_midstream(&s->tcp, slot))
+		p->ops->midstream(p, st->parse_at, side_of(st, dir), off);
+	if (span_len(known))
+		p->ops->feed(p, st->parse_at, side_of(st, dir), off, &known, &next);
+}
+
 void talk_begin(struct shard *s, uint32_t slot, enum service_name name, uint8_t dir,
 		struct span before, uint64_t off)
 {
 	struct stream *st = inventory_at(&s->inventory, slot);
 	uint8_t which = name == SERVICE_HTTP && !s->talk.off && s->conf->parse_http ? TALK_HTTP : 0;
-	uint64_t other_off = s->tcp.conn[slot].dir[!dir].off;
-	struct span other = {0};
-	bool other_whole = st->tries[!dir] || other_off == 0;
-	struct parse_next next;
-	struct parser *p;
+	struct span other = inventory_stashed(&s->inventory, slot, !dir);
 	uint32_t state;
 
 	if (!which)
 		return;
-	if (other_whole)
-		other = inventory_stashed(&s->inventory, slot, !dir);
 	state = parser_start(parser_of(s, which));
 	if (!state)
 		return;
 	inventory_settled(&s->inventory, slot); /* the bytes stay until the next one needs room */
 	st->parser = which;
 	st->parse_at = state;
-	p = enter(s, slot);
-	if (!other_whole)
-		p->ops->midstream(p, state, side_of(st, !dir), other_off);
-	else if (span_len(other))
-		p->ops->feed(p, state, side_of(st, !dir), other_off - span_len(other), &other,
-			     &next);
-	if (span_len(before))
-		p->ops->feed(p, state, side_of(st, dir), off - span_len(before), &before, &next);
+	catch_up(s, slot, !dir, other, s->tcp.conn[slot].dir[!dir].off);
+	catch_up(s, slot, dir, before, off);
 }
 
 struct span talk_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes)

@@ -11,6 +11,8 @@
 #include "user/conf.h"
 #include "user/parse/http1.h"
 
+#define TALK_AGAIN 65536U /* bytes read again for a parser that comes late */
+
 struct shard;
 
 struct talk {
@@ -18,6 +20,7 @@ struct talk {
 	struct http1 http;
 	bool off;      /* --disable-stream-parser */
 	uint32_t slot; /* of the stream in hand */
+	uint8_t again[TALK_AGAIN];
 };
 
 /* 0 or negative errno. */

@@ -33,9 +33,9 @@ static struct span authority_of(struct span target, struct span method)
 	if (target.end - p <= 3 || *p == '/')
 		return (struct span){0};
 	p += 3;
-	end = p;
-	while (end < target.end && *end != '/' && *end != '?' && *end != '#')
-		end++;
+	for (end = p; end < target.end && *end != '/' && *end != '?' && *end != '#'; end++)
+		if (*end == '@') /* RFC 3986 §3.2: who, not where */
+			p = end + 1;
 	return (struct span){p, end};
 }
 

@@ -48,33 +48,44 @@ static void leave(struct http1 *h, uint32_t entry)
 /* ---- telling ---- */
 
 /* Kept text: {what, continued, length in two bytes} and the bytes. */
-#define TEXT_HEAD 4U
+#define TEXT_HEAD  4U
+#define HTTP1_FOLD 4096U /* of one folded line */
 
-/* Folded lines are joined to the text before them, which lies right before. */
+static uint32_t text_len(const uint8_t *head)
+{
+	return head[2] | (uint32_t)head[3] << 8;
+}
+
+/* Folded lines are joined to the text that they continue, with a blank between. */
 static uint32_t join_folds(uint8_t *at, uint32_t bytes)
 {
-	uint8_t *last = at;
-	uint32_t to = 0;
+	uint32_t last[256] = {0}; /* of each kind: where it lies */
+	uint8_t fold[1 + HTTP1_FOLD];
 
 	for (uint32_t from = 0; from + TEXT_HEAD <= bytes;) {
-		uint32_t len = at[from + 2] | (uint32_t)at[from + 3] << 8;
-		uint32_t have = last[2] | (uint32_t)last[3] << 8;
+		uint8_t *head = at + from, *text = at + last[head[0]];
+		uint32_t len = text_len(head), have = text_len(text) + 1 + len;
+		uint8_t *end = text + TEXT_HEAD + text_len(text);
 
-		if (at[from + 1] && to && have + 1 + len <= UINT16_MAX) {
-			at[to++] = ' ';
-			memmove(at + to, at + from + TEXT_HEAD, len);
-			to += len;
-			have += 1 + len;
-			last[2] = (uint8_t)have;
-			last[3] = (uint8_t)(have >> 8);
-		} else {
-			last = at + to;
-			memmove(last, at + from, TEXT_HEAD + len);
-			to += TEXT_HEAD + len;
+		if (!head[1] || text[0] != head[0] || text == head || have > UINT16_MAX ||
+		    len > HTTP1_FOLD) {
+			last[head[0]] = from;
+			from += TEXT_HEAD + len;
+			continue;
 		}
-		from += TEXT_HEAD + len;
+		fold[0] = ' ';
+		memcpy(fold + 1, head + TEXT_HEAD, len);
+		memmove(end + 1 + len, end, (size_t)(head - end));
+		memcpy(end, fold, 1 + len);
+		text[2] = (uint8_t)have;
+		text[3] = (uint8_t)(have >> 8);
+		for (int k = 0; k < 256; k++)
+			last[k] += at + last[k] > text ? 1 + len : 0;
+		memmove(head + 1 + len, head + TEXT_HEAD + len, bytes - from - TEXT_HEAD - len);
+		bytes -= TEXT_HEAD - 1;
+		from += 1 + len;
 	}
-	return to;
+	return bytes;
 }
 
 static void fill_texts(struct http1 *h, const struct exchange *x, struct http1_transaction *t)
@@ -186,7 +197,7 @@ static uint32_t find_without(const struct http1 *h, const struct http1_state *st
 	return entry;
 }
 
-static uint32_t append(struct http1 *h, struct http1_state *st, enum http1_side side)
+static uint32_t append(struct http1 *h, struct http1_state *st, enum http1_side side, bool lost)
 {
 	uint32_t entry;
 
@@ -203,8 +214,8 @@ static uint32_t append(struct http1 *h, struct http1_state *st, enum http1_side 
 	if (!entry)
 		return 0;
 	exchange_at(h, entry)->tx_id = st->tx_count++;
-	if (side == HTTP1_RESPONSE && st->unasked) {
-		st->unasked--;
+	if (side == HTTP1_RESPONSE && (st->unasked || lost)) {
+		st->unasked -= st->unasked > 0;
 		exchange_at(h, entry)->loose = true;
 		return entry;
 	}
@@ -218,7 +229,7 @@ static uint32_t append(struct http1 *h, struct http1_state *st, enum http1_side 
 	return entry;
 }
 
-uint32_t exchange_begin(struct http1 *h, struct http1_state *st, enum http1_side side)
+uint32_t exchange_begin(struct http1 *h, struct http1_state *st, enum http1_side side, bool lost)
 {
 	uint32_t entry = 0;
 	struct exchange *x;
@@ -226,7 +237,7 @@ uint32_t exchange_begin(struct http1 *h, struct http1_state *st, enum http1_side
 	if (side == HTTP1_REQUEST ? st->early > 0 : st->unasked == 0)
 		entry = find_without(h, st, side);
 	if (!entry)
-		entry = append(h, st, side);
+		entry = append(h, st, side, lost);
 	if (!entry)
 		return 0;
 	x = exchange_at(h, entry);
@@ -245,7 +256,8 @@ uint32_t exchange_begin(struct http1 *h, struct http1_state *st, enum http1_side
 void exchange_keep(struct http1 *h, struct exchange *x, enum http1_text what, bool continued,
 		   struct span text)
 {
-	size_t n = span_len(text) < 32768 ? span_len(text) : 32768;
+	size_t most = continued ? HTTP1_FOLD : 32768,
+	       n = span_len(text) < most ? span_len(text) : most;
 	uint8_t head[TEXT_HEAD] = {(uint8_t)what, continued, (uint8_t)n, (uint8_t)(n >> 8)};
 
 	if (x->text.bytes + TEXT_HEAD + n > HTTP1_TEXT ||
@@ -338,6 +350,10 @@ void exchange_end(struct http1 *h, struct http1_state *st)
 
 		x->ts_ns = h->parser.ts_ns;
 		x->number = h->parser.number;
+		if (!x->side[HTTP1_RESPONSE].seen) {
+			x->interim = (uint16_t)st->interim;
+			st->interim = 0;
+		}
 		tell_first(h, st);
 	}
 }

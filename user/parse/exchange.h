@@ -37,12 +37,13 @@ struct http1_dir {
 	uint32_t header_bytes;
 	uint8_t phase;  /* http1.c */
 	uint8_t header; /* the one a folded line would continue */
-	uint8_t flags;
+	uint16_t flags;
 	uint8_t codings;
 	uint8_t coding[CODING_STACK];
 	uint8_t role;  /* enum http1_side */
 	uint8_t index; /* which direction it is */
 	bool known;    /* its role is certain: a start line was seen */
+	bool lost;     /* messages may be missing before the next one */
 	bool ended;
 };
 
@@ -64,8 +65,9 @@ static inline struct exchange *exchange_at(const struct http1 *h, uint32_t entry
 	return (struct exchange *)h->exchanges.base + (entry - 1);
 }
 
-/* A message of this side begins: the exchange it belongs to, or 0 (no room). */
-uint32_t exchange_begin(struct http1 *h, struct http1_state *st, enum http1_side side);
+/* A message of this side begins: the exchange it belongs to, or 0 (no room).  lost: the other side
+ * has lost messages, so a response that no request waits for will get none. */
+uint32_t exchange_begin(struct http1 *h, struct http1_state *st, enum http1_side side, bool lost);
 void exchange_keep(struct http1 *h, struct exchange *x, enum http1_text what, bool continued,
 		   struct span text);
 /* Text for the record; `continued`: of the text before. */

@@ -20,6 +20,8 @@ enum {
 	PHASE_OTHER, /* not HTTP: a tunnel, or what will turn out to be one */
 };
 
+#define SHORTEST 16U /* no whole message of HTTP/1 is shorter: such a hole hides none */
+
 enum {
 	HAS_LENGTH = 1 << 0,
 	HAS_TRANSFER = 1 << 1,
@@ -29,6 +31,7 @@ enum {
 	IS_UPGRADE = 1 << 5,
 	NO_DECODER = 1 << 6, /* decoding failed: bytes count as they come */
 	NO_BODY = 1 << 7,    /* interim: part of no transaction */
+	EMPTY_LENGTH = 1 << 8,
 };
 
 static struct http1 *of(struct parser *p)
@@ -51,6 +54,7 @@ static void midstream(struct parser *p, uint32_t state, struct parse_side side, 
 	struct http1_dir *d = &http1_state(of(p), state)->dir[side.dir];
 
 	d->phase = PHASE_LOST;
+	d->lost = true;
 	d->off = d->line_off = off;
 }
 
@@ -109,7 +113,7 @@ static void body(struct http1 *h, struct http1_dir *d, const uint8_t *at, uint64
 
 static void begin(struct http1 *h, struct http1_state *st, struct http1_dir *d)
 {
-	d->exchange = exchange_begin(h, st, d->role);
+	d->exchange = exchange_begin(h, st, d->role, st->dir[!d->index].lost);
 	d->header_bytes = 0;
 	d->flags = 0;
 	d->codings = 0;
@@ -128,7 +132,7 @@ static void finish(struct http1 *h, struct http1_state *st, struct http1_dir *d,
 		struct http1_message *m = &exchange_at(h, entry)->side[d->role];
 
 		m->end = end;
-		if (!m->header_end)
+		if (d->phase == PHASE_HEADER)
 			m->header_end = end;
 		m->wire_length = end - m->header_end;
 		if (d->decoder ? coding_is_whole(&h->codings, d->decoder)
@@ -157,6 +161,8 @@ static void frame_body(struct http1 *h, struct http1_state *st, struct http1_dir
 	struct exchange *x = d->exchange ? exchange_at(h, d->exchange) : NULL;
 	bool has_body = true;
 
+	if (d->flags & EMPTY_LENGTH)
+		odd(h, ANOMALY_HTTP_BAD_LENGTH);
 	if ((d->flags & HAS_TRANSFER) && (d->flags & (HAS_LENGTH | BAD_LENGTH)))
 		odd(h, ANOMALY_HTTP_LENGTH_AND_CHUNKED);
 	if (d->flags & IS_CHUNKED) {
@@ -214,6 +220,7 @@ static void add_coding(struct http1_dir *d, struct span value)
 	struct span element;
 
 	while (http1_list_next(&value, &element)) {
+		element = http1_without_parameters(element);
 		int kind = http1_is(element, "gzip") || http1_is(element, "x-gzip") ||
 					   http1_is(element, "deflate")
 				   ? CODING_GZIP
@@ -234,13 +241,20 @@ static void add_coding(struct http1_dir *d, struct span value)
 static void add_length(struct http1 *h, struct http1_dir *d, struct span value)
 {
 	uint64_t length = 0;
+	bool overflow;
 
-	if (!http1_length(value, &length)) {
-		if (span_len(value))
-			odd(h, ANOMALY_HTTP_BAD_LENGTH);
-		d->flags |= span_len(value) ? BAD_LENGTH : 0;
+	if (span_len(value) == 0) { /* a folded line may follow */
+		d->flags |= EMPTY_LENGTH;
 		return;
 	}
+	d->flags &= (uint16_t)~EMPTY_LENGTH;
+	if (!http1_length(value, &length, &overflow)) {
+		odd(h, ANOMALY_HTTP_BAD_LENGTH);
+		d->flags |= BAD_LENGTH;
+		return;
+	}
+	if (overflow)
+		odd(h, ANOMALY_HTTP_BAD_LENGTH);
 	if ((d->flags & HAS_LENGTH) && length != d->left) {
 		odd(h, ANOMALY_HTTP_CONFLICTING_LENGTH);
 		return; /* the first one counts */
@@ -265,7 +279,7 @@ static void add_transfer(struct http1 *h, struct http1_dir *d, struct span value
 	if (te == HTTP1_TE_CHUNKED)
 		d->flags |= IS_CHUNKED;
 	else
-		d->flags &= (uint8_t)~IS_CHUNKED;
+		d->flags &= (uint16_t)~IS_CHUNKED;
 }
 
 static void add_upgrade(struct http1_dir *d, struct exchange *x, struct span value)
@@ -292,36 +306,12 @@ static void add_extensions(struct exchange *x, struct span value)
 	}
 }
 
-/* filename="..." of a Content-Disposition (RFC 6266 §4.1). */
-static struct span filename_of(struct span value)
-{
-	static const char name[] = "filename=";
-	struct span out = {0};
-
-	for (const uint8_t *p = value.at; value.end - p >= (ptrdiff_t)sizeof(name) - 1; p++) {
-		if (!http1_is(span_of(p, sizeof(name) - 1), name))
-			continue;
-		p += sizeof(name) - 1;
-		if (p < value.end && *p == '"') {
-			out.at = ++p;
-			while (p < value.end && *p != '"')
-				p++;
-		} else {
-			out.at = p;
-			while (p < value.end && *p != ';' && *p != ' ')
-				p++;
-		}
-		out.end = p;
-		break;
-	}
-	return out;
-}
-
 static void apply(struct http1 *h, struct http1_dir *d, enum http1_header header, struct span value,
 		  bool blank, bool folded)
 {
 	struct exchange *x = d->exchange ? exchange_at(h, d->exchange) : NULL;
 	bool request = d->role == HTTP1_REQUEST;
+	uint8_t name[HTTP1_FILENAME];
 
 	switch (header) {
 	case HTTP1_CONTENT_LENGTH:
@@ -367,8 +357,9 @@ static void apply(struct http1 *h, struct http1_dir *d, enum http1_header header
 			exchange_text(h, x, HTTP1_TEXT_LOCATION, folded, value);
 		break;
 	case HTTP1_CONTENT_DISPOSITION:
-		value = filename_of(value);
-		if (value.at)
+		if (h->conf.texts)
+			value = span_of(name, http1_filename(value, name, sizeof(name)));
+		if (span_len(value))
 			exchange_text(h, x, HTTP1_TEXT_REQUEST_FILENAME + d->role, false, value);
 		break;
 	default:
@@ -376,19 +367,19 @@ static void apply(struct http1 *h, struct http1_dir *d, enum http1_header header
 	}
 }
 
+/* A header line as it came, or (folded) what continues it, without blanks at the end. */
 static void keep_header(struct http1 *h, struct http1_dir *d, struct span line, bool folded)
 {
 	struct span name, value;
-	const uint8_t *end = line.end - 1;
 
 	if (!h->conf.texts || !d->exchange)
 		return;
-	if (end > line.at && end[-1] == '\r')
-		end--;
 	if (!folded && (!http1_any_header(line, &name, &value) || span_len(name) == 0))
 		return;
+	while (line.end > line.at && (line.end[-1] <= ' '))
+		line.end--;
 	exchange_text(h, exchange_at(h, d->exchange), HTTP1_TEXT_REQUEST_HEADER + d->role, folded,
-		      (struct span){line.at, end});
+		      line);
 }
 
 static void on_header(struct http1 *h, struct http1_dir *d, struct span line)
@@ -411,10 +402,27 @@ static void on_header(struct http1 *h, struct http1_dir *d, struct span line)
 	if (header != HTTP1_NONE)
 		apply(h, d, header, value, blank, folded);
 	if (h->conf.all_headers)
-		keep_header(h, d, line, folded);
+		keep_header(h, d, folded ? value : line, folded);
 }
 
 /* ---- start lines ---- */
+
+/* RFC 9110 §9.1: methods are told apart by case. */
+static bool is_method(struct span method, const char *name)
+{
+	return span_len(method) == strlen(name) && memcmp(method.at, name, span_len(method)) == 0;
+}
+
+/* The answer was captured before the request, which says now that it has no body. */
+static void answer_was_head(struct http1 *h, struct http1_state *st, struct http1_dir *d,
+			    uint32_t exchange)
+{
+	const struct http1_message *m = &exchange_at(h, exchange)->side[HTTP1_RESPONSE];
+
+	if (d->exchange == exchange && m->length == 0 &&
+	    (d->phase == PHASE_BODY || d->phase == PHASE_SIZE || d->phase == PHASE_CLOSE))
+		finish(h, st, d, m->header_end, true);
+}
 
 static void on_request(struct http1 *h, struct http1_state *st, struct http1_dir *d,
 		       const struct http1_request_line *r)
@@ -428,9 +436,11 @@ static void on_request(struct http1 *h, struct http1_state *st, struct http1_dir
 		return;
 	x = exchange_at(h, d->exchange);
 	x->old = span_len(r->version) == 0;
-	x->method = http1_is(r->method, "head")      ? METHOD_HEAD
-		    : http1_is(r->method, "connect") ? METHOD_CONNECT
-						     : METHOD_OTHER;
+	x->method = is_method(r->method, "HEAD")      ? METHOD_HEAD
+		    : is_method(r->method, "CONNECT") ? METHOD_CONNECT
+						      : METHOD_OTHER;
+	if (x->method == METHOD_HEAD)
+		answer_was_head(h, st, &st->dir[!d->index], d->exchange);
 	exchange_text(h, x, HTTP1_TEXT_METHOD, false, r->method);
 	exchange_text(h, x, HTTP1_TEXT_TARGET, false, r->target);
 	if (!x->old)
@@ -465,15 +475,20 @@ static bool is_blank_line(struct span line)
 }
 
 /* The response to an HTTP/0.9 request has neither status line nor header. */
-static bool begins_old(const struct http1 *h, const struct http1_state *st,
-		       const struct http1_dir *d, struct span bytes)
+static bool awaits_old(const struct http1 *h, const struct http1_state *st,
+		       const struct http1_dir *d)
 {
-	size_t n = span_len(bytes) < 5 ? span_len(bytes) : 5;
+	return d->phase == PHASE_START && d->role == HTTP1_RESPONSE && st->first &&
+	       exchange_at(h, st->first)->old &&
+	       !exchange_at(h, st->first)->side[HTTP1_RESPONSE].seen;
+}
 
-	return d->phase == PHASE_START && d->role == HTTP1_RESPONSE && !d->tail.entry &&
-	       st->first && exchange_at(h, st->first)->old &&
-	       !exchange_at(h, st->first)->side[HTTP1_RESPONSE].seen &&
-	       memcmp(bytes.at, "HTTP/", n) != 0;
+static void begin_old(struct http1 *h, struct http1_state *st, struct http1_dir *d)
+{
+	begin(h, st, d);
+	if (d->exchange)
+		exchange_at(h, d->exchange)->side[d->role].header_end = d->line_off;
+	d->phase = PHASE_CLOSE;
 }
 
 /* Behind a request for another protocol the client may go on in that one. */
@@ -499,8 +514,9 @@ static bool on_start(struct http1 *h, struct http1_state *st, uint8_t dir, struc
 		if (d->role == HTTP1_REQUEST)
 			return false;
 		d->known = true;
-		if (lost)
+		if (d->lost)
 			exchange_lost(h, st, HTTP1_RESPONSE);
+		d->lost = false;
 		if (peer->phase == PHASE_OTHER && status.status >= 200)
 			peer->phase = PHASE_LOST; /* no: it was refused */
 		on_status(h, st, d, &status);
@@ -515,8 +531,9 @@ static bool on_start(struct http1 *h, struct http1_state *st, uint8_t dir, struc
 	if (d->role == HTTP1_RESPONSE)
 		return false;
 	d->known = true;
-	if (lost)
+	if (d->lost)
 		exchange_lost(h, st, HTTP1_REQUEST);
+	d->lost = false;
 	on_request(h, st, d, &request);
 	return true;
 }
@@ -538,6 +555,11 @@ static void on_line(struct http1 *h, struct http1_state *st, uint8_t dir, struct
 			return;
 		if (d->role == HTTP1_REQUEST && may_have_switched(h, st)) {
 			d->phase = PHASE_OTHER;
+			return;
+		}
+		if (awaits_old(h, st, d)) {
+			begin_old(h, st, d);
+			body(h, d, line.at, span_len(line));
 			return;
 		}
 		odd(h, ANOMALY_HTTP_BAD_START);
@@ -662,6 +684,13 @@ static uint64_t feed_bytes(struct http1 *h, struct http1_state *st, struct http1
 	return n;
 }
 
+static bool may_be_status(struct span bytes)
+{
+	size_t n = span_len(bytes) < 5 ? span_len(bytes) : 5;
+
+	return memcmp(bytes.at, "HTTP/", n) == 0;
+}
+
 static void set_roles(struct http1_state *st, struct parse_side side)
 {
 	if (st->dir[0].known || st->dir[1].known)
@@ -698,10 +727,9 @@ static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side s
 	set_roles(st, side);
 	d->off = off + span_len(*bytes);
 	while (bytes->at < bytes->end && !leaves) {
-		if (begins_old(h, st, d, *bytes)) {
+		if (awaits_old(h, st, d) && !d->tail.entry && !may_be_status(*bytes)) {
 			d->line_off = off + (uint64_t)(bytes->at - from);
-			begin(h, st, d);
-			d->phase = PHASE_CLOSE;
+			begin_old(h, st, d);
 		}
 		if (takes_bytes(d->phase)) {
 			bytes->at +=
@@ -754,8 +782,13 @@ static void gap(struct parser *p, uint32_t state, struct parse_side side, uint64
 		return;
 	}
 	if (d->exchange)
-		finish(h, st, d, d->line_off, false);
+		finish(h, st, d,
+		       d->phase == PHASE_BODY    ? d->off - len + d->left
+		       : d->phase == PHASE_CHUNK ? d->off - len
+						 : d->line_off,
+		       false);
 	d->phase = PHASE_LOST;
+	d->lost = d->lost || len >= SHORTEST;
 }
 
 static void ended(struct parser *p, uint32_t state, struct parse_side side, bool whole)

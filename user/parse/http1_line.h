@@ -50,18 +50,26 @@ enum http1_header http1_header_line(struct span line, struct span *value, bool *
 /* Name and value of any header line; false where there is no colon. */
 bool http1_any_header(struct span line, struct span *name, struct span *value);
 
-/* RFC 9112 §7.1: a chunk's size; false where the line is none, or the size exceeds 2^62.  *odd:
- * other bytes stand around it, which receivers read differently. */
+#define HTTP1_LENGTH_MAX (UINT64_MAX >> 1) /* what exceeds it is taken as this */
+
+/* RFC 9112 §7.1: a chunk's size; false where the line is none.  *odd: it exceeds HTTP1_LENGTH_MAX,
+ * or other bytes stand around it, which receivers read differently. */
 bool http1_chunk_size(struct span line, uint64_t *size, bool *odd);
 /* RFC 9110 §8.6: digits alone, or several equal ones with commas; false where it is none. */
-bool http1_length(struct span value, uint64_t *length);
+bool http1_length(struct span value, uint64_t *length, bool *overflow);
 
 enum http1_transfer { HTTP1_TE_OTHER, HTTP1_TE_CHUNKED, HTTP1_TE_IDENTITY };
 /* What the last coding of a Transfer-Encoding is.  *odd: it is not plainly "chunked". */
 enum http1_transfer http1_transfer(struct span value, bool *odd);
 
-/* The next element of a comma-separated list, without blanks and parameters. */
+/* The next element of a comma-separated list, without blanks around it. */
 bool http1_list_next(struct span *list, struct span *element);
+struct span http1_without_parameters(struct span element);
+
+#define HTTP1_FILENAME 1024U
+/* filename* or filename of a Content-Disposition, unquoted; its length, 0 where there is none. */
+size_t http1_filename(struct span value, uint8_t *out, size_t room);
+/* Without the distinction of case; `lower` is in lower case. */
 bool http1_is(struct span text, const char *lower);
 
 #endif

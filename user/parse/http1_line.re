@@ -154,6 +154,7 @@ bool http1_any_header(struct span line, struct span *name, struct span *value)
 bool http1_chunk_size(struct span line, uint64_t *size, bool *odd)
 {
 	const uint8_t *p = line.at, *marker;
+	bool overflow = false, garbage = false;
 	uint64_t v = 0;
 
 	*odd = is_blank(*p);
@@ -162,7 +163,7 @@ bool http1_chunk_size(struct span line, uint64_t *size, bool *odd)
 	line.at = p;
 	/*!re2c
 	[0-9a-fA-F]+ blank* [;\r\n]	{ goto number; }
-	[0-9a-fA-F]+			{ *odd = true; goto number; }
+	[0-9a-fA-F]+			{ *odd = garbage = true; goto number; }
 	*				{ (void)marker; return false; }
 	*/
 number:
@@ -175,26 +176,29 @@ number:
 			c = (uint8_t)(c - 'a' + 10);
 		else
 			break;
-		if (v >> 58)
-			return false;
-		v = v << 4 | c;
+		overflow |= v > HTTP1_LENGTH_MAX >> 4;
+		v = overflow ? HTTP1_LENGTH_MAX : v << 4 | c;
 	}
 	*size = v;
-	return true;
+	*odd |= overflow;
+	return v > 0 || !garbage;
 }
 
-bool http1_length(struct span value, uint64_t *length)
+bool http1_length(struct span value, uint64_t *length, bool *overflow)
 {
 	struct span element;
 	bool first = true;
 
+	*overflow = false;
 	while (http1_list_next(&value, &element)) {
 		uint64_t v = 0;
 
 		for (const uint8_t *p = element.at; p < element.end; p++) {
-			if (*p < '0' || *p > '9' || v > (1ULL << 62) / 10)
+			if (*p < '0' || *p > '9')
 				return false;
-			v = v * 10 + (*p - '0');
+			if (v > (HTTP1_LENGTH_MAX - 9) / 10)
+				*overflow = true;
+			v = *overflow ? HTTP1_LENGTH_MAX : v * 10 + (*p - '0');
 		}
 		if (element.at == element.end || (!first && v != *length))
 			return false;
@@ -208,34 +212,38 @@ enum http1_transfer http1_transfer(struct span value, bool *odd)
 {
 	enum http1_transfer last = HTTP1_TE_OTHER;
 	struct span element;
-	bool first = true;
+	uint32_t n = 0;
 
 	*odd = false;
 	while (http1_list_next(&value, &element)) {
-		*odd |= !first;
-		first = false;
-		last = http1_is(element, "chunked")    ? HTTP1_TE_CHUNKED
-		       : http1_is(element, "identity") ? HTTP1_TE_IDENTITY
-						       : HTTP1_TE_OTHER;
+		struct span coding = http1_without_parameters(element);
+
+		*odd |= n++ > 0 || coding.end != element.end;
+		last = http1_is(coding, "chunked")    ? HTTP1_TE_CHUNKED
+		       : http1_is(coding, "identity") ? HTTP1_TE_IDENTITY
+						      : HTTP1_TE_OTHER;
 	}
 	*odd |= last != HTTP1_TE_CHUNKED;
-	return last;
+	return n > 1 && last == HTTP1_TE_IDENTITY ? HTTP1_TE_OTHER : last;
 }
 
 bool http1_list_next(struct span *list, struct span *element)
 {
-	const uint8_t *comma, *stop;
+	const uint8_t *comma;
 
 	if (list->at >= list->end)
 		return false;
 	comma = memchr(list->at, ',', span_len(*list));
-	stop = comma ? comma : list->end;
-	*element = trim(list->at, stop);
+	*element = trim(list->at, comma ? comma : list->end);
 	list->at = comma ? comma + 1 : list->end;
-	stop = memchr(element->at, ';', span_len(*element));
-	if (stop)
-		*element = trim(element->at, stop);
 	return true;
+}
+
+struct span http1_without_parameters(struct span element)
+{
+	const uint8_t *stop = memchr(element.at, ';', span_len(element));
+
+	return stop ? trim(element.at, stop) : element;
 }
 
 bool http1_is(struct span text, const char *lower)
@@ -246,4 +254,93 @@ bool http1_is(struct span text, const char *lower)
 		if ((*p >= 'A' && *p <= 'Z' ? *p | 0x20 : *p) != *lower)
 			return false;
 	return p == text.end && !*lower;
+}
+
+/* ---- Content-Disposition (RFC 6266) ---- */
+
+static const uint8_t *skip_blanks(const uint8_t *p, const uint8_t *end)
+{
+	while (p < end && is_blank(*p))
+		p++;
+	return p;
+}
+
+static int hex_value(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A token, or a quoted string without its quotes and backslashes; *p moves behind it. */
+static size_t read_value(const uint8_t **p, const uint8_t *end, uint8_t *out, size_t room)
+{
+	bool quoted = *p < end && **p == '"';
+	size_t n = 0;
+
+	for (*p += quoted; *p < end; ++*p) {
+		if (quoted ? **p == '"' : **p == ';' || is_blank(**p))
+			break;
+		if (quoted && **p == '\\' && end - *p > 1)
+			++*p;
+		if (n < room)
+			out[n++] = **p;
+	}
+	*p += quoted && *p < end;
+	return n;
+}
+
+/* RFC 8187 §3.2: charset'language'bytes with %XX. */
+static size_t decode_extended(uint8_t *text, size_t n)
+{
+	const uint8_t *from = memchr(text, '\'', n), *end = text + n;
+	size_t to = 0;
+
+	from = from ? memchr(from + 1, '\'', (size_t)(end - from - 1)) : NULL;
+	if (!from)
+		return 0;
+	for (from++; from < end; from++) {
+		if (*from == '%' && end - from > 2 && hex_value(from[1]) >= 0 && hex_value(from[2]) >= 0) {
+			text[to++] = (uint8_t)(hex_value(from[1]) << 4 | hex_value(from[2]));
+			from += 2;
+		} else {
+			text[to++] = *from;
+		}
+	}
+	return to;
+}
+
+size_t http1_filename(struct span value, uint8_t *out, size_t room)
+{
+	const uint8_t *p = memchr(value.at, ';', span_len(value)), *end = value.end;
+	uint8_t text[HTTP1_FILENAME];
+	size_t have = 0;
+	bool extended = false;
+
+	room = room < sizeof(text) ? room : sizeof(text);
+	while (p && p < end) {
+		const uint8_t *name = p = skip_blanks(p + 1, end), *name_end;
+		size_t n;
+
+		while (p < end && *p != '=' && *p != ';')
+			p++;
+		name_end = trim(name, p).end;
+		if (p < end && *p == '=') {
+			p = skip_blanks(p + 1, end);
+			n = read_value(&p, end, text, room);
+			if (http1_is((struct span){name, name_end}, "filename*")) {
+				n = decode_extended(text, n);
+				extended = true;
+			} else if (extended || !http1_is((struct span){name, name_end}, "filename")) {
+				n = 0;
+			}
+			if (n) {
+				memcpy(out, text, n);
+				have = n;
+			}
+		}
+		p = p < end ? memchr(p, ';', (size_t)(end - p)) : NULL;
+	}
+	return have;
 }

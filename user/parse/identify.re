@@ -165,7 +165,9 @@ static enum identify_got scan(struct span s, enum service_name port_name, struct
 	any any [\x00-\x02] "\x00" any{8} ("\xdd\x07" | "\xd4\x07" | "\x01\x00") "\x00\x00"
 						{ return yes(out, SERVICE_MONGODB, 93); }
 	("get" | "gets" | "set" | "add" | "delete" | "incr" | "stats" | "version") ([ \r])
-						{ return client(out, SERVICE_MEMCACHED,
+						{ if (other_request(s, out) == IDENTIFY_YES)
+							return IDENTIFY_YES;
+						  return client(out, SERVICE_MEMCACHED,
 							 port_name == SERVICE_MEMCACHED ? 92 : 70); }
 	"\x03\x00\x00" any any [\xe0\xd0]	{ return yes(out, SERVICE_RDP, 93); }
 	"\x00" [\x00\x01] any any [\xfe\xff] "SMB"	{ return yes(out, SERVICE_SMB, 97); }

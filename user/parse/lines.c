@@ -34,20 +34,34 @@ void lines_close(struct lines *l)
 	slots_close(&l->slots);
 }
 
+/* The line's last bytes push out those that stand at the end of the full buffer. */
+static void push(uint8_t *end, const uint8_t *at, size_t n)
+{
+	if (n > LINE_END) {
+		at += n - LINE_END;
+		n = LINE_END;
+	}
+	memmove(end - LINE_END, end - LINE_END + n, LINE_END - n);
+	memcpy(end - n, at, n);
+}
+
 /* Keeps what fits, one byte short of the buffer: a '\n' must follow. */
 static void keep(struct lines *l, struct line_tail *t, const uint8_t *at, size_t n)
 {
-	size_t room = l->line_bytes - 1 - t->len;
+	size_t room = l->line_bytes - 1 - t->len, fits = n < room ? n : room;
 
 	if (!t->entry && !t->cut)
 		t->entry = take(l);
-	if (!t->entry || n > room) {
+	if (!t->entry) {
 		t->cut = 1;
-		n = t->entry ? room : 0;
+		return;
 	}
-	if (n)
-		memcpy(buffer_of(l, t->entry) + t->len, at, n);
-	t->len = (uint32_t)(t->len + n) & 0x7fffffff;
+	memcpy(buffer_of(l, t->entry) + t->len, at, fits);
+	t->len = (uint32_t)(t->len + fits) & 0x7fffffff;
+	if (n > fits) {
+		t->cut = 1;
+		push(buffer_of(l, t->entry) + t->len, at + fits, n - fits);
+	}
 }
 
 bool lines_next(struct lines *l, struct line_tail *t, struct span *in, struct span *line)

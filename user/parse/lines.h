@@ -4,7 +4,8 @@
  * it does not.
  *
  * Every line given out ends in its '\n', which is the scanners' sentinel: no byte behind it is
- * read.  A line longer than conf line_bytes is given out cut (line_cut), with a '\n' at its end.
+ * read.  A line longer than conf line_bytes is given out cut: its beginning, its last LINE_END
+ * bytes (where a request line has its version), and the '\n'.
  *
  * Owner:   one worker.
  * Memory:  `buffers` of line_bytes address space each; pages are touched as lines need them.
@@ -17,6 +18,8 @@
 
 #include "user/base/slots.h"
 #include "user/base/span.h"
+
+#define LINE_END 16U
 
 /* What a direction keeps of an unfinished line. */
 struct line_tail {

@@ -7,8 +7,10 @@
 #define NONE       UINT32_MAX
 #define IN_RING    (1ULL << 47)
 #define PLACE_MASK (IN_RING - 1)
-#define PLACE_HOLE PLACE_MASK
+#define PLACE_GONE PLACE_MASK   /* delivered, but kept nowhere */
+#define HOLE_CUT   (1ULL << 46) /* in the place of a hole, whose length is the rest */
 
+/* len 0: a hole. */
 struct extent {
 	uint16_t place_high, len;
 	uint32_t place_low;
@@ -20,6 +22,16 @@ _Static_assert(sizeof(struct extent) == 12, "one per data segment");
 struct tail {
 	uint32_t newest[2];
 };
+
+static uint64_t place_of(const struct extent *e)
+{
+	return (uint64_t)e->place_high << 32 | e->place_low;
+}
+
+static uint64_t length_of(const struct extent *e)
+{
+	return e->len ? e->len : place_of(e) & (HOLE_CUT - 1);
+}
 
 static struct extent *extent_of(const struct content *c, uint32_t i)
 {
@@ -98,7 +110,7 @@ void content_add(struct content *c, uint32_t slot, uint8_t dir, uint64_t pos, co
 			place = IN_RING | (c->ring_at & PLACE_MASK);
 			ring_put(c, at, step);
 		} else if (pos == POS_NONE) {
-			place = PLACE_HOLE; /* rebuilt or reordered: not to be had again */
+			place = PLACE_GONE; /* rebuilt or reordered: not to be had again */
 		} else {
 			pos += step;
 		}
@@ -108,27 +120,22 @@ void content_add(struct content *c, uint32_t slot, uint8_t dir, uint64_t pos, co
 	}
 }
 
-void content_hole(struct content *c, uint32_t slot, uint8_t dir, uint64_t len)
+void content_hole(struct content *c, uint32_t slot, uint8_t dir, uint64_t len,
+		  enum segment_kind kind)
 {
-	struct tail *t = tail_of(c, slot);
+	uint64_t place = len < HOLE_CUT - 1 ? len : HOLE_CUT - 1;
 
-	/* Nothing is ever looked up across a hole of this size: the walk starts anew. */
-	if (len > 65535ULL * 16) {
-		t->newest[dir] = NONE;
-		return;
-	}
-	for (; len; len -= len < 65535 ? len : 65535)
-		append(c, t, dir, PLACE_HOLE, (uint16_t)(len < 65535 ? len : 65535));
+	if (kind == SEGMENT_CUT)
+		place |= HOLE_CUT;
+	append(c, tail_of(c, slot), dir, place, 0);
 }
 
 /* The bytes of an extent from `skip` on; how many could be had. */
-static size_t fetch(const struct content *c, const struct extent *e, uint32_t skip, uint8_t *dst,
-		    size_t n)
+static size_t fetch(const struct content *c, uint64_t place, uint64_t skip, uint8_t *dst, size_t n)
 {
-	uint64_t place = (uint64_t)e->place_high << 32 | e->place_low;
 	uint64_t at, from, first;
 
-	if (place == PLACE_HOLE)
+	if (place == PLACE_GONE)
 		return 0;
 	if (!(place & IN_RING))
 		return source_reread(c->conf.source, place + skip, dst, n);
@@ -164,7 +171,7 @@ static void compare_extent(const struct content *c, const struct extent *e, uint
 	while (at.at < at.end) {
 		size_t n = span_len(at) < sizeof(then) ? span_len(at) : sizeof(then);
 
-		if (fetch(c, e, skip, then, n) != n)
+		if (e->len == 0 || fetch(c, place_of(e), skip, then, n) != n)
 			d->known = false;
 		else if (memcmp(then, at.at, n) != 0)
 			count_differing(then, at.at, n, from, d);
@@ -186,7 +193,7 @@ struct content_diff content_compare(const struct content *c, uint32_t slot, uint
 
 	for (uint32_t i = t->newest[dir]; i != NONE && end > off && steps < CONTENT_WALK; steps++) {
 		const struct extent *e = extent_of(c, i);
-		uint64_t start = end - e->len;
+		uint64_t start = end - length_of(e);
 		uint64_t lo = start > off ? start : off, hi = end < want_end ? end : want_end;
 
 		end = start;
@@ -212,16 +219,89 @@ size_t content_read(const struct content *c, uint32_t slot, uint8_t dir, uint64_
 		have = n = off < end ? (size_t)(end - off) : 0;
 	for (uint32_t i = tail_of(c, slot)->newest[dir]; i != NONE && end > off; steps++) {
 		const struct extent *e = extent_of(c, i);
-		uint64_t start = end - e->len;
+		uint64_t start = end - length_of(e);
 		uint64_t lo = start > off ? start : off, hi = end < off + n ? end : off + n;
 
 		if (steps == CONTENT_WALK)
 			return 0;
 		end = start;
 		i = e->prev;
-		if (lo < hi &&
-		    fetch(c, e, (uint32_t)(lo - start), dst + (lo - off), hi - lo) != hi - lo)
+		if (lo < hi && (e->len == 0 || fetch(c, place_of(e), lo - start, dst + (lo - off),
+						     hi - lo) != hi - lo))
 			have = (size_t)(lo - off); /* only what comes before counts */
 	}
 	return end <= off ? have : 0;
+}
+
+struct content_view content_view(const struct content *c, uint32_t slot, uint64_t end0,
+				 uint64_t end1)
+{
+	const struct tail *t = tail_of(c, slot);
+
+	return (struct content_view){.newest = {t->newest[0], t->newest[1]}, .end = {end0, end1}};
+}
+
+static struct content_segment segment_of(const struct extent *e, uint32_t order, uint64_t start,
+					 uint64_t lo, uint64_t hi)
+{
+	struct content_segment s = {.off = lo, .len = hi - lo, .order = order};
+	uint64_t place = place_of(e);
+
+	if (e->len == 0)
+		s.kind = place & HOLE_CUT ? SEGMENT_CUT : SEGMENT_GAP;
+	else if (place == PLACE_GONE)
+		s.kind = SEGMENT_EVICTED;
+	else
+		s.place = place + (lo - start);
+	return s;
+}
+
+size_t content_find(const struct content *c, const struct content_view *v, uint8_t dir,
+		    uint64_t from, uint64_t to, struct content_segment *out, size_t max)
+{
+	uint64_t end = v->end[dir];
+	size_t n = 0, all = 0;
+
+	if (to > end)
+		to = end;
+	/* Twice from the back: to count them, then to keep the first ones. */
+	for (int pass = 0; pass < 2; pass++) {
+		uint32_t i = v->newest[dir];
+
+		end = v->end[dir];
+		for (; i != NONE && end > from; i = extent_of(c, i)->prev) {
+			const struct extent *e = extent_of(c, i);
+			uint64_t start = end - length_of(e);
+			uint64_t lo = start > from ? start : from, hi = end < to ? end : to;
+
+			end = start;
+			if (lo >= hi)
+				continue;
+			if (pass == 0)
+				all++;
+			else if (--n < max)
+				out[n] = segment_of(e, i, start, lo, hi);
+		}
+		if (end > from && from < to) { /* what the log could not hold */
+			if (pass == 0)
+				all++;
+			else if (--n < max)
+				out[n] = (struct content_segment){.off = from,
+								  .len = (end < to ? end : to) -
+									 from,
+								  .kind = SEGMENT_EVICTED};
+		}
+		n = all;
+	}
+	return all;
+}
+
+size_t content_load(const struct content *c, const struct content_segment *s, uint64_t skip,
+		    uint8_t *dst, size_t n)
+{
+	if (s->kind != SEGMENT_DATA || skip >= s->len)
+		return 0;
+	if (n > s->len - skip)
+		n = (size_t)(s->len - skip);
+	return fetch(c, s->place, skip, dst, n);
 }
