@@ -1,7 +1,7 @@
 # rm-xdp.  `make demo` and `make check` are all a newcomer needs; V=1 shows the commands.
 
 # Pipeline order: read by people and by tools/lint-layers.
-STAGES := base source decode steer flow tcp stream scan parse event sink
+STAGES := base source decode steer flow tcp stream scan parse event sink view
 
 comma := ,
 O    := .out$(if $(SAN),-$(subst $(comma),-,$(SAN)))
@@ -22,7 +22,7 @@ ARCH := $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v2)
 CFLAGS ?= -O2 -g $(ARCH) $(if $(SAN),,-flto=auto)
 STD  := -std=gnu11 -fno-common $(WARN)
 SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-LIBS := -lpcap -ljson-c -lisal -lzstd -lbrotlidec -lhs -lcrypto -lpthread
+LIBS := -lpcap -ljson-c -lisal -lzstd -lbrotlidec -lhs -lcrypto -lz -lpthread
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 Q    := $(if $(V),,@)
 say   = @printf '  %-5s %s\n' $1 $(patsubst $O/%,%,$@) && mkdir -p $(@D)
@@ -38,8 +38,8 @@ $O/rm-xdp.1: $O/rm-xdp
 	$Q$< --man > $@
 $O/unit: $(TEST:%.c=$O/%.o) $(LIB)
 	$(call say,LD)
-	$(CCX) $^ -o $@ $(LDFLAGS) $(LIBS) -lcunit -lz -lbrotlienc
-$O/mkpcap: $O/tools/mkpcap.o
+	$(CCX) $^ -o $@ $(LDFLAGS) $(LIBS) -lcunit -lbrotlienc -lpcre2-8
+$O/mkpcap: $O/tools/mkpcap.o $O/tools/capture.o
 	$(call say,LD)
 	$(CCX) $^ -o $@ $(LDFLAGS)
 $O/golden: $O/tests/golden.o
@@ -64,7 +64,7 @@ DEMO  := tests/captures/demo.pcap
 CORPUS ?= ../shared/corpus
 # Categories of the corpus judge, and kinds of records, that exist so far, and that do not yet.
 GRADE := run,packets,flows,streams,client,http,workers
-LATER := dns tls ssh websocket quic http@http2
+LATER := dns tls ssh quic http@http2
 SUB   := $(MAKE) --no-print-directory
 
 demo:

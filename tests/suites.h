@@ -21,6 +21,7 @@
 	X(tcp_model) \
 	X(stream)    \
 	X(identify)  \
+	X(pack)      \
 	X(json)      \
 	X(record)    \
 	X(sink)      \

@@ -310,7 +310,7 @@ static void test_content_in_the_ring(void)
 		uint32_t len = 1 + dice_below(&d, dice_below(&d, 10) ? 1400 : 5000);
 
 		if (dice_below(&d, 20) == 0) {
-			content_hole(&c, 1, 0, len);
+			content_hole(&c, 1, 0, len, SEGMENT_GAP);
 		} else {
 			content_add(&c, 1, 0, POS_NONE, twin.bytes + twin.n, len);
 			memset(twin.kept + twin.n, true, len);

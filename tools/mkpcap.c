@@ -34,6 +34,10 @@
  *   frag N (payload bytes per IP fragment, a multiple of 8) with `reverse`, `overlap` (fragments
  *   repeat 8 bytes of their successors), `conflict` (these are X) or `incomplete` (no last one)
  *
+ *   scatter NAME > "CAPTURE" PORT SIZE SEED     what the client (`<`: the server) of the first
+ *   connection to PORT in a recorded capture sent, in segments of SIZE bytes: out of order by SEED
+ *   (within 64 segments), every ninth one twice, every seventh with the start of the next one
+ *
  * Other packets:
  *   icmp ADDR ADDR TYPE CODE BYTES   BYTES follow the checksum; ICMPv6 between IPv6 addresses
  *   sctp END END BYTES      (chunks)      ip ADDR ADDR PROTOCOL BYTES
@@ -61,6 +65,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tools/capture.h"
 
 enum {
 	MAX_LINE = 1 << 16, /* a frame of 32 KB in hex still fits */
@@ -964,6 +970,61 @@ static void do_control(struct mkpcap *m, const char *name)
 	}
 }
 
+static void scatter_one(struct mkpcap *m, const char *name, bool back, const uint8_t *bytes,
+			size_t len, size_t size, size_t i)
+{
+	size_t from = i * size, n = size + (i % 7 == 6 ? size / 3 : 0), used;
+	char line[MAX_LINE];
+
+	n = n < len - from ? n : len - from;
+	used = (size_t)snprintf(line, sizeof line, "%s %c PA @%zu%s ", name, back ? '<' : '>', from,
+				i % 9 == 8 ? " dup" : "");
+	for (size_t k = 0; k < n; k++)
+		used += (size_t)snprintf(line + used, 3, "%02x", bytes[from + k]);
+	line_take(m, line);
+	do_packet(m, need(m, "a name"));
+}
+
+static void do_scatter(struct mkpcap *m, const char *word)
+{
+	enum { NEAR = 64 };
+	char name[32], path[4096];
+	size_t len = 0, size, n, order[NEAR];
+	uint8_t *bytes;
+	uint32_t state;
+	unsigned port;
+	bool back;
+
+	(void)word;
+	snprintf(name, sizeof name, "%s", need(m, "a name"));
+	back = accept_word(m, "<");
+	if (!back && !accept_word(m, ">"))
+		fail(m, "scatter NAME must be followed by > or <");
+	snprintf(path, sizeof path, "%s", need(m, "a capture"));
+	port = (unsigned)number(m, 65535);
+	size = number(m, 16384);
+	state = (uint32_t)number(m, UINT32_MAX);
+	bytes = m->failed ? NULL : capture_side(path, port, back, &len);
+	if (!m->failed && (!bytes || !size))
+		fail(m, "no bytes to scatter: %s port %u", path, port);
+	n = bytes && size ? (len + size - 1) / size : 0;
+	for (size_t at = 0; at < n && !m->failed; at += NEAR) {
+		size_t k = n - at < NEAR ? n - at : NEAR;
+
+		for (size_t i = 0; i < k; i++) {
+			size_t j;
+
+			state = state * 1103515245u + 12345u;
+			j = (state >> 16) % (i + 1);
+			order[i] = order[j];
+			order[j] = at + i;
+		}
+		for (size_t i = 0; i < k && !m->failed; i++)
+			scatter_one(m, name, back, bytes, len, size, order[i]);
+	}
+	free(bytes);
+}
+
 static const struct directive {
 	const char *name;
 	void (*run)(struct mkpcap *m, const char *name);
@@ -972,7 +1033,7 @@ static const struct directive {
 		  {"flow", do_flow},      {"icmp", do_ip},          {"sctp", do_ip},
 		  {"ip", do_ip},          {"arp", do_arp},          {"frame", do_bytes},
 		  {"trailing", do_bytes}, {"truncate", do_control}, {"repeat", do_control},
-		  {"end", do_control},    {"wrap", do_wrap}};
+		  {"end", do_control},    {"wrap", do_wrap},        {"scatter", do_scatter}};
 
 /* lines of the test runner, comments */
 static bool skip(const char *line)

@@ -30,6 +30,8 @@ static void on_match(struct shard *s, const struct scan_match *m, bool decoded)
 	if (decoded)
 		e.tx_id = body_of(&s->alerts, m->row)->tx_id;
 	++*count_of(&s->alerts, slot);
+	if (watch_is(s, slot) && !decoded)
+		watch_match(s, m);
 	tell_match(s, slot, &e);
 }
 
@@ -86,6 +88,7 @@ int alert_open(struct shard *s, const struct shard_run *run)
 		.per_row = (uint16_t)s->conf->matches_per_stream,
 		.total = run->matches,
 	};
+	uint32_t carries = 65536 / s->conf->workers; /* 80 MB at most */
 	int err;
 
 	a->stream_host = (struct scan_host){.match = on_stream_match, .fetch = fetch_stream};
@@ -102,6 +105,11 @@ int alert_open(struct shard *s, const struct shard_run *run)
 		err = scan_use(&a->stream, run->patterns);
 	if (err == 0)
 		err = scan_use(&a->body, run->patterns);
+	if (err == 0)
+		err = pack_open(&a->stream_pack, &s->conf->pack, &a->stream, conf.rows, carries);
+	if (err == 0)
+		err = pack_open(&a->body_pack, &s->conf->pack, &a->body, conf.rows, carries);
+	a->on = run->patterns || (s->conf->pack.packs && conf.per_row);
 	return err;
 }
 
@@ -109,6 +117,8 @@ void alert_close(struct shard *s)
 {
 	scan_close(&s->alerts.stream);
 	scan_close(&s->alerts.body);
+	pack_close(&s->alerts.stream_pack);
+	pack_close(&s->alerts.body_pack);
 	slots_close(&s->alerts.bodies);
 	slots_close(&s->alerts.counts);
 }
@@ -119,9 +129,27 @@ void alert_start(struct shard *s, uint32_t slot)
 	*count_of(&s->alerts, slot) = 0;
 }
 
+static void feed(struct scan *scan, struct pack *pack, uint32_t row, uint64_t off,
+		 struct span bytes, uint64_t ts_ns, uint64_t number)
+{
+	if (scan_is_on(scan))
+		scan_feed(scan, row, off, bytes, ts_ns, number);
+	if (pack->conf->packs)
+		pack_feed(pack, row, off, bytes, ts_ns, number);
+}
+
+static void end(struct scan *scan, struct pack *pack, uint32_t row)
+{
+	if (scan_is_on(scan))
+		scan_end(scan, row);
+	if (pack->conf->packs)
+		pack_end(pack, row);
+}
+
 void alert_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes)
 {
-	scan_feed(&s->alerts.stream, 2 * slot + dir, off, bytes, s->ns, s->number);
+	feed(&s->alerts.stream, &s->alerts.stream_pack, 2 * slot + dir, off, bytes, s->ns,
+	     s->number);
 }
 
 void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_body *p)
@@ -131,14 +159,14 @@ void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_
 	size_t n = span_len(p->bytes);
 
 	if (p->last) {
-		scan_end(&s->alerts.body, row);
+		end(&s->alerts.body, &s->alerts.body_pack, row);
 		return;
 	}
 	if (p->off == 0) {
-		scan_end(&s->alerts.body, row);
+		end(&s->alerts.body, &s->alerts.body_pack, row);
 		*b = (struct alert_body){.tx_id = p->tx_id};
 	}
-	scan_feed(&s->alerts.body, row, p->off, p->bytes, s->ns, s->number);
+	feed(&s->alerts.body, &s->alerts.body_pack, row, p->off, p->bytes, s->ns, s->number);
 	if (n >= ALERT_CARRY) {
 		memcpy(b->carry, p->bytes.end - ALERT_CARRY, ALERT_CARRY);
 		b->len = ALERT_CARRY;
@@ -155,17 +183,18 @@ void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_
 void alert_end(struct shard *s, uint32_t slot)
 {
 	for (uint32_t row = 2 * slot; row < 2 * slot + 2; row++) {
-		scan_end(&s->alerts.body, row);
-		scan_end(&s->alerts.stream, row);
+		end(&s->alerts.body, &s->alerts.body_pack, row);
+		end(&s->alerts.stream, &s->alerts.stream_pack, row);
 	}
 }
 
 uint32_t alert_count(const struct shard *s, uint32_t slot)
 {
-	return scan_is_on(&s->alerts.stream) ? *count_of(&s->alerts, slot) : 0;
+	return s->alerts.on ? *count_of(&s->alerts, slot) : 0;
 }
 
 void alert_prefetch(const struct shard *s, uint32_t slot, uint8_t dir)
 {
-	scan_prefetch(&s->alerts.stream, 2 * slot + dir);
+	if (scan_is_on(&s->alerts.stream))
+		scan_prefetch(&s->alerts.stream, 2 * slot + dir);
 }

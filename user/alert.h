@@ -8,6 +8,7 @@
 #define USER_ALERT_H
 
 #include "user/parse/http1.h"
+#include "user/scan/pack.h"
 #include "user/scan/scan.h"
 
 #define ALERT_CARRY 512U /* decoded bytes kept for matches that began before those in hand */
@@ -25,7 +26,9 @@ struct alert_body {
 
 struct alerts {
 	struct scan_host stream_host, body_host;
+	bool on;                  /* anything is looked for */
 	struct scan stream, body; /* rows: slot * 2 + dir */
+	struct pack stream_pack, body_pack;
 	struct slots bodies;
 	struct slots counts; /* matches told per slot, uint32_t */
 	uint64_t refused;    /* out of a pattern's scope */

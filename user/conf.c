@@ -116,6 +116,27 @@ static const struct opt_row rows[] = {
 	       "IP fragments waiting for their datagram (2 KiB each)."),
 	NUMBER("max-stream-extent-bytes", "N", max_extent_bytes, 1 << 16, 64 * GIGA, "512M",
 	       "Memory to remember where delivered bytes lie in the capture."),
+	HEADING("Content"),
+	TEXT("show", 0, "STREAM_ID", show, NULL,
+	     "Show a window of one direction of this stream when the input has ended."),
+	TEXT("follow", 0, "STREAM_ID", follow, NULL,
+	     "Show both directions of this stream, in the order they came in."),
+	CHOICE("direction", 0, "a_to_b|b_to_a", direction, "a_to_b", "Which one --show takes."),
+	NUMBER("start", "N", start, 0, UINT64_MAX / 2, "0", "First byte that --show takes."),
+	NUMBER("len", "N", len, 1, UINT64_MAX / 2, "64K", "Bytes that --show takes."),
+	CHOICE("view-mode", 0, "text|hex|raw", view_mode, "text", "How --show and --follow write."),
+	TEXT("transform", 0, "CHAIN", transform, "none",
+	     "What to do to the bytes first, to whole messages where they lie in some: auto, or a "
+	     "list of url_decode, http_chunked, http_gzip, gzip, deflate, brotli, zstd, charset, "
+	     "base64, hex, websocket_deflate, json."),
+	NUMBER("max-stream-transform-bytes", "N", max_transform, 1, 4 * GIGA, "1M",
+	       "Bytes that a transform may yield."),
+	TEXT("extract-files", 0, "DIR", extract, NULL,
+	     "Write every HTTP body to this folder, decoded, named by its SHA-256; index.jsonl "
+	     "says "
+	     "where each came from."),
+	FLAG("disable-stream-content", 0, no_content,
+	     "Remember no content: nothing to show, repeated bytes cannot be compared."),
 	HEADING("Patterns"),
 	LIST("pattern", "[NAME=]TEXT", substrings,
 	     "Report where streams hold this text, byte by byte. May be given several times, like "
@@ -126,15 +147,25 @@ static const struct opt_row rows[] = {
 	LIST("pattern-file", "FILE", pattern_files,
 	     "Read patterns from a JSON array of {name, kind, pattern, case, direction, service, "
 	     "ports, colour}."),
+	TEXT("pack", 0, "LIST", packs_text, "none",
+	     "Built-in patterns: flags (WORD{...} with a known word, and 32 or 64 hexadecimal "
+	     "digits), "
+	     "secrets (tokens, keys, card numbers), or both with a comma."),
+	LIST("flag-prefix", "WORD", flag_prefixes,
+	     "A word that flags begin with, instead of the usual ones; may be given several "
+	     "times."),
 	NUMBER("max-pattern-matches-per-stream", "N", matches_per_stream, 0, 65535, "1024",
 	       "Matches reported per direction of a stream; 0 looks for nothing."),
 	NUMBER("max-pattern-matches-total", "N", matches_total, 0, UINT64_MAX, "1000000",
 	       "Matches reported in a run; 0 looks for nothing."),
 	HEADING("Protocols"),
 	FLAG("disable-stream-parser", 0, no_parser, "Parse no protocols; identify them only."),
-	TEXT("parsers", 0, "LIST", parsers_text, "all", "Which to use: all, none, or http."),
+	TEXT("parsers", 0, "LIST", parsers_text, "all",
+	     "Which to use: all, none, http, websocket."),
 	NUMBER("max-http1-parser-states", "N", http_states, 1, 1 << 26, "1M",
 	       "HTTP connections parsed at a time."),
+	NUMBER("max-websocket-parser-states", "N", websocket_states, 1, 1 << 26, "128K",
+	       "WebSocket connections parsed at a time, by each worker."),
 	NUMBER("max-http1-header-bytes", "N", http_header_bytes, 256, 1 << 20, "64K",
 	       "Longest header line kept; beyond it a line is cut, and a header reported as long."),
 	NUMBER("max-decoded-bytes", "N", max_decoded, 1 << 10, 1ULL << 40, "64M",
@@ -209,13 +240,63 @@ static int read_parsers(struct conf *c)
 	for (const char *p = c->parsers_text; *p;) {
 		size_t n = strcspn(p, ",");
 
-		if ((n == 4 && memcmp(p, "http", n) == 0) || (n == 3 && memcmp(p, "all", n) == 0))
-			c->parse_http = true;
-		else if (n != 4 || memcmp(p, "none", n) != 0)
-			return wrong("--parsers takes all, none and http, not", p);
+		bool all = n == 3 && memcmp(p, "all", n) == 0;
+		bool http = n == 4 && memcmp(p, "http", n) == 0;
+		bool websocket = n == 9 && memcmp(p, "websocket", n) == 0;
+
+		if (!all && !http && !websocket && !(n == 4 && memcmp(p, "none", n) == 0))
+			return wrong("--parsers takes all, none, http and websocket, not", p);
+		c->parse_http |= all || http || websocket; /* WebSocket begins as HTTP */
+		c->parse_websocket |= all || websocket;
 		p += n + (p[n] == ',');
 	}
 	return 0;
+}
+
+static int read_packs(struct conf *c)
+{
+	static const char *const usual[] = {"flag", "FLAG", "Flag", "ctf", "CTF", "HTB", "THM"};
+	struct string_list words = {.n = sizeof(usual) / sizeof(usual[0])};
+
+	for (const char *p = c->packs_text; *p;) {
+		size_t n = strcspn(p, ",");
+
+		if (n == 5 && memcmp(p, "flags", n) == 0)
+			c->pack.packs |= PACK_FLAGS;
+		else if (n == 7 && memcmp(p, "secrets", n) == 0)
+			c->pack.packs |= PACK_SECRETS;
+		else if (n != 4 || memcmp(p, "none", n) != 0)
+			return wrong("--pack takes flags and secrets, not", p);
+		p += n + (p[n] == ',');
+	}
+	if (c->flag_prefixes.n)
+		words = c->flag_prefixes;
+	for (size_t i = 0; i < words.n; i++) {
+		const char *word = words.at ? words.at[i] : usual[i];
+
+		if (i == PACK_PREFIXES || !*word || strlen(word) > PACK_PREFIX ||
+		    word[strspn(word,
+				"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")])
+			return wrong("--flag-prefix takes up to 64 words of 16 letters, not", word);
+		snprintf(c->pack.prefix[c->pack.prefixes++], PACK_PREFIX + 1, "%s", word);
+	}
+	return 0;
+}
+
+/* 16 hexadecimal digits. */
+static int read_watched(struct conf *c)
+{
+	const char *text = c->show ? c->show : c->follow;
+	char *end;
+
+	if (c->show && c->follow)
+		return wrong("give one of", "--show and --follow");
+	if (!text)
+		return 0;
+	c->watched = strtoull(text, &end, 16);
+	if (strlen(text) != 16 || *end)
+		return wrong("a stream id has 16 hexadecimal digits, unlike", text);
+	return c->no_content ? wrong("nothing can be shown with", "--disable-stream-content") : 0;
 }
 
 static int read_hash(const char *option, const char *value)
@@ -241,6 +322,10 @@ int conf_read(struct conf *c, int argc, char **argv)
 		rc = read_flow_key(c);
 	if (rc == 0)
 		rc = read_parsers(c);
+	if (rc == 0)
+		rc = read_watched(c);
+	if (rc == 0)
+		rc = read_packs(c);
 	if (rc == 0)
 		rc = read_hash("--stream-hash knows sha256, not", c->stream_hash);
 	if (rc == 0)

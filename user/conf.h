@@ -8,6 +8,7 @@
 #include "user/decode/decode.h"
 #include "user/flow/flow.h"
 #include "user/parse/http1.h"
+#include "user/scan/pack.h"
 #include "user/scan/pattern.h"
 #include "user/tcp/tcp.h"
 
@@ -40,13 +41,20 @@ struct conf {
 	uint64_t tcp_buffered_total, tcp_buffered_flow, tcp_segments, tcp_hole_ms;
 	uint64_t max_layers, max_fragments, max_extent_bytes;
 	uint64_t policy, checksum; /* enum overlap_policy, enum checksum_mode */
+	/* a stream to show */
+	const char *show, *follow, *transform, *extract;
+	uint64_t watched; /* its id */
+	uint64_t direction, start, len, view_mode, max_transform;
+	bool no_content;
 	/* patterns */
-	struct string_list substrings, regexes, binaries, pattern_files;
+	struct string_list substrings, regexes, binaries, pattern_files, flag_prefixes;
+	const char *packs_text;
+	struct pack_conf pack;
 	uint64_t matches_per_stream, matches_total;
 	/* parsers */
-	bool no_parser, parse_http;
+	bool no_parser, parse_http, parse_websocket;
 	const char *parsers_text;
-	uint64_t http_states, http_header_bytes, max_decoded, max_ratio;
+	uint64_t websocket_states, http_states, http_header_bytes, max_decoded, max_ratio;
 	const char *flow_key_text;
 	uint32_t flow_key; /* bits of enum key_part */
 	uint64_t seed;

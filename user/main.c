@@ -10,6 +10,7 @@
 #include "user/conf.h"
 #include "user/replay.h"
 #include "user/report.h"
+#include "user/show.h"
 
 #ifndef RM_XDP_VERSION
 #define RM_XDP_VERSION "unknown"
@@ -62,6 +63,8 @@ static int report(const struct conf *conf)
 		sink_line(run.sink, line, len);
 		if (sink_failed(run.sink))
 			status = 1;
+	} else if (conf->show || conf->follow) {
+		status = show_stream(&run, stdout);
 	} else if (run.totals.packets || !source_trouble(run.source)) {
 		report_show(&r, stdout);
 		if (fflush(stdout) != 0) {
@@ -71,6 +74,9 @@ static int report(const struct conf *conf)
 	}
 	if (conf->stats_output && !write_stats(conf, line, len))
 		status = 1;
+	for (uint32_t w = 0; w < conf->workers; w++)
+		if (run.shard[w].extract.failed)
+			status = 1;
 	if (run.interrupted) {
 		log_line("interrupted after %llu packets", (unsigned long long)run.totals.packets);
 		status = 1;

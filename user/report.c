@@ -314,7 +314,7 @@ static void show_top(const struct report *r, FILE *out)
 
 static void show_matches(const struct report *r, FILE *out)
 {
-	if (!r->run->patterns)
+	if (!r->run->shard[0].alerts.on)
 		return;
 	fprintf(out, "\nMatches: %llu\n", (unsigned long long)r->summary.matches);
 	for (uint32_t i = 0; i < r->summary.hits; i++) {

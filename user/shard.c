@@ -12,8 +12,12 @@
 
 /* ---- opening ---- */
 
-static uint32_t ring_bytes(const struct source *source)
+static uint32_t ring_bytes(const struct conf *conf, const struct source *source)
 {
+	if (conf->no_content)
+		return 0;
+	if (conf->watched)
+		return 256U << 20;
 	/* Pieces and rebuilt datagrams lie in no file; without a plain file nothing does. */
 	return source_seekable(source) ? 1U << 20 : 8U << 20;
 }
@@ -35,8 +39,10 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 	struct content_conf content = {
 		.source = run->source,
 		.slots = run->slots,
-		.extents = (uint32_t)(conf->max_extent_bytes / 12 / conf->workers),
-		.ring = ring_bytes(run->source),
+		.extents = conf->no_content
+				   ? 0
+				   : (uint32_t)(conf->max_extent_bytes / 12 / conf->workers),
+		.ring = ring_bytes(conf, run->source),
 	};
 	int err;
 
@@ -59,6 +65,10 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 	if (err == 0)
 		err = content_open(&s->content, &content);
 	if (err == 0)
+		err = watch_open(s);
+	if (err == 0)
+		err = extract_open(s);
+	if (err == 0)
 		err = alert_open(s, run);
 	if (err == 0)
 		err = talk_open(s);
@@ -79,6 +89,8 @@ void shard_close(struct shard *s)
 {
 	talk_close(s);
 	alert_close(s);
+	watch_close(s);
+	extract_close(s);
 	content_close(&s->content);
 	inventory_close(&s->inventory);
 	tcp_close(&s->tcp);
@@ -218,11 +230,12 @@ static uint32_t open_flow(struct shard *s, const struct arrival *a, uint32_t ord
 	if (a->p->extra)
 		inventory_set_path(&s->inventory, slot, &s->packets->extra[a->p->extra]);
 	find_client(s, slot, a->dir, a->tcp_flags);
-	if (scan_is_on(&s->alerts.stream))
+	if (s->alerts.on)
 		alert_start(s, slot);
+	if (a->key.proto == 6 || watch_is(s, slot))
+		content_start(&s->content, slot);
 	if (a->key.proto == 6) {
 		tcp_start(&s->tcp, slot);
-		content_start(&s->content, slot);
 	} else if (a->key.proto == 1 || a->key.proto == 58) {
 		if (a->p->payload_cap || a->p->l3 + a->p->l4 + 2U <= a->f->at + a->f->caplen) {
 			st->flags |= STREAM_HAS_ICMP;
@@ -341,6 +354,14 @@ static void parse(struct shard *s, uint32_t slot, const struct chunk *c)
 	}
 }
 
+/* Where bytes of the packet in hand lie in the capture file; POS_NONE where they do not. */
+static uint64_t place_of(const struct shard *s, const uint8_t *at)
+{
+	if (s->block->pos == POS_NONE || (s->packets->row[s->at].flags & PACKET_REBUILT))
+		return POS_NONE;
+	return s->block->pos + (uint64_t)(at - s->block->buf);
+}
+
 static void drain(struct shard *s, uint32_t slot)
 {
 	struct stream *st = inventory_at(&s->inventory, slot);
@@ -351,14 +372,11 @@ static void drain(struct shard *s, uint32_t slot)
 
 		switch (c.kind) {
 		case CHUNK_DATA: {
-			uint64_t pos = POS_NONE;
+			uint64_t pos = c.in_packet ? place_of(s, c.at) : POS_NONE;
 
 			inventory_feed(&s->inventory, slot, c.dir, c.at, len);
-			if (c.in_packet && s->block->pos != POS_NONE &&
-			    !(s->packets->row[s->at].flags & PACKET_REBUILT))
-				pos = s->block->pos + (uint64_t)(c.at - s->block->buf);
 			content_add(&s->content, slot, c.dir, pos, c.at, len);
-			if (scan_is_on(&s->alerts.stream))
+			if (s->alerts.on)
 				alert_feed(s, slot, c.dir, c.off, span_of(c.at, len));
 			parse(s, slot, &c);
 			break;
@@ -429,8 +447,10 @@ static void close_flow(struct shard *s, uint32_t slot, enum flow_reason reason, 
 		s->number = number;
 		s->at = at;
 	}
-	if (scan_is_on(&s->alerts.stream))
+	if (s->alerts.on)
 		alert_end(s, slot);
+	if (watch_is(s, slot))
+		watch_flow(s, slot);
 	tell_flow(s, slot, reason, clock_ns);
 	if (s->flows.flow[slot].proto == 6)
 		tcp_end(&s->tcp, slot);
@@ -580,15 +600,23 @@ static void on_datagram(struct shard *s, uint32_t slot, const struct arrival *a)
 {
 	struct stream *st = inventory_at(&s->inventory, slot);
 	const uint8_t *at = s->block->buf + a->p->payload;
+	uint32_t cut = a->p->payload_len - a->p->payload_cap;
 
-	if (a->p->payload_cap < a->p->payload_len) {
+	if (watch_is(s, slot)) {
+		if (a->p->payload_cap)
+			content_add(&s->content, slot, a->dir, place_of(s, at), at,
+				    a->p->payload_cap);
+		if (cut)
+			content_hole(&s->content, slot, a->dir, cut, SEGMENT_CUT);
+	}
+	if (cut) {
 		st->flags |= STREAM_CUT;
-		s->inventory.more[slot].cut_bytes[a->dir] += a->p->payload_len - a->p->payload_cap;
+		s->inventory.more[slot].cut_bytes[a->dir] += cut;
 	}
 	if (a->p->payload_cap == 0)
 		return;
 	inventory_feed(&s->inventory, slot, a->dir, at, a->p->payload_cap);
-	if (scan_is_on(&s->alerts.stream))
+	if (s->alerts.on)
 		alert_feed(s, slot, a->dir,
 			   s->flows.flow[slot].payload_bytes[a->dir] - a->p->payload_len,
 			   span_of(at, a->p->payload_cap));
@@ -706,7 +734,7 @@ static void prefetch(struct shard *s, const uint32_t *index, uint32_t n)
 			continue;
 		__builtin_prefetch(&s->flows.flow[slot], 1);
 		__builtin_prefetch((const char *)&s->flows.flow[slot] + 64, 1);
-		if (scan_is_on(&s->alerts.stream))
+		if (s->alerts.on)
 			alert_prefetch(s, slot, p->flags & PACKET_FROM_HI ? 1 : 0);
 		if (p->proto == 6) {
 			content_prefetch(&s->content, slot);

@@ -13,12 +13,14 @@
 #include "user/base/quota.h"
 #include "user/conf.h"
 #include "user/event/record.h"
+#include "user/extract.h"
 #include "user/sink/sink.h"
 #include "user/source/source.h"
 #include "user/steer/steer.h"
 #include "user/stream/content.h"
 #include "user/summary.h"
 #include "user/talk.h"
+#include "user/watch.h"
 
 #define SHARD_BATCH 64U
 
@@ -52,6 +54,8 @@ struct shard {
 	struct content content;
 	struct talk talk;
 	struct alerts alerts;
+	struct watch watch;
+	struct extract extract;
 	struct summary summary;
 	struct shard_counts counts;
 	/* records */

@@ -5,7 +5,7 @@
 #include "user/shard.h"
 #include "user/tell.h"
 
-enum { TALK_NONE, TALK_HTTP };
+enum { TALK_NONE, TALK_HTTP, TALK_WEBSOCKET };
 
 static struct shard *shard_of(struct parse_host *host)
 {
@@ -16,6 +16,10 @@ static void on_http(struct parse_host *host, const struct http1_transaction *t)
 {
 	struct shard *s = shard_of(host);
 
+	if (watch_is(s, s->talk.slot))
+		watch_http(s, t, s->talk.slot);
+	if (s->extract.on)
+		extract_http(s, s->talk.slot, t);
 	tell_http(s, s->talk.slot, t);
 }
 
@@ -30,31 +34,56 @@ static void on_body(struct parse_host *host, const struct parse_body *b)
 {
 	struct shard *s = shard_of(host);
 
-	if (b->encoded || b->last)
+	if (s->extract.on && inventory_at(&s->inventory, s->talk.slot)->parser == TALK_HTTP)
+		extract_body(s, s->talk.slot, b);
+	if (s->alerts.on && (b->encoded || b->last))
 		alert_body(s, s->talk.slot, b->dir, b);
+}
+
+static void on_websocket(struct parse_host *host, const struct websocket_message *m)
+{
+	struct shard *s = shard_of(host);
+
+	tell_websocket(s, s->talk.slot, m);
 }
 
 int talk_open(struct shard *s)
 {
 	struct http1_conf http = conf_http1(s->conf);
+	struct websocket_conf websocket = {.states = (uint32_t)s->conf->websocket_states};
+	int err;
 
-	s->talk.host = (struct parse_host){.http = on_http, .body = on_body, .anomaly = on_anomaly};
-	s->talk.off = s->conf->no_parser;
-	http.bodies = scan_is_on(&s->alerts.stream);
-	http.texts = s->sink;
+	s->talk.host = (struct parse_host){
+		.http = on_http, .body = on_body, .websocket = on_websocket, .anomaly = on_anomaly};
+	http.bodies = s->alerts.on || s->extract.on;
+	http.texts = s->sink || s->watch.on || s->extract.on;
 	http.all_headers &= s->sink != NULL;
-	http.sha256 &= s->sink != NULL;
-	return http1_open(&s->talk.http, &http, &s->talk.host);
+	http.sha256 = s->extract.on || (http.sha256 && s->sink);
+	websocket.bodies = http.bodies;
+	websocket.decoders = &s->talk.http.codings;
+	err = http1_open(&s->talk.http, &http, &s->talk.host);
+	return err < 0 ? err : websocket_open(&s->talk.websocket, &websocket, &s->talk.host);
 }
 
 void talk_close(struct shard *s)
 {
+	websocket_close(&s->talk.websocket);
 	http1_close(&s->talk.http);
 }
 
 static struct parser *parser_of(struct shard *s, uint8_t which)
 {
-	return which == TALK_HTTP ? &s->talk.http.parser : NULL;
+	return which == TALK_HTTP ? &s->talk.http.parser : &s->talk.websocket.parser;
+}
+
+/* Who reads what speaks `name`; TALK_NONE where nobody does, or shall not. */
+static uint8_t reader_of(const struct shard *s, enum service_name name)
+{
+	if (s->conf->no_parser)
+		return TALK_NONE;
+	if (name == SERVICE_HTTP && s->conf->parse_http)
+		return TALK_HTTP;
+	return name == SERVICE_WEBSOCKET && s->conf->parse_websocket ? TALK_WEBSOCKET : TALK_NONE;
 }
 
 static struct parse_side side_of(const struct stream *st, uint8_t dir)
@@ -106,7 +135,7 @@ void talk_begin(struct shard *s, uint32_t slot, enum service_name name, uint8_t 
 		struct span before, uint64_t off)
 {
 	struct stream *st = inventory_at(&s->inventory, slot);
-	uint8_t which = name == SERVICE_HTTP && !s->talk.off && s->conf->parse_http ? TALK_HTTP : 0;
+	uint8_t which = reader_of(s, name);
 	struct span other = inventory_stashed(&s->inventory, slot, !dir);
 	uint32_t state;
 
@@ -120,6 +149,26 @@ void talk_begin(struct shard *s, uint32_t slot, enum service_name name, uint8_t 
 	st->parse_at = state;
 	catch_up(s, slot, !dir, other, s->tcp.conn[slot].dir[!dir].off);
 	catch_up(s, slot, dir, before, off);
+}
+
+/* Another protocol follows, and it is known which: its parser begins where this one ended. */
+static bool hand_over(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_next *next)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	uint8_t which = reader_of(s, next->service);
+	uint8_t a_dir = st->flags & STREAM_CLIENT_HI ? 1 : 0;
+	uint32_t state = which ? parser_start(parser_of(s, which)) : 0;
+
+	(void)dir;
+	if (next->service != SERVICE_UNKNOWN)
+		service_by_content(&st->service, next->service, 100, SIDE_UNKNOWN);
+	if (!state)
+		return next->service != SERVICE_UNKNOWN;
+	st->parser = which;
+	st->parse_at = state;
+	if (which == TALK_WEBSOCKET)
+		websocket_agree(&s->talk.websocket, state, next, a_dir);
+	return true;
 }
 
 struct span talk_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes)
@@ -138,7 +187,8 @@ struct span talk_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off,
 		break;
 	}
 	talk_end(s, slot);
-	inventory_restart(&s->inventory, slot);
+	if (!hand_over(s, slot, dir, &next))
+		inventory_restart(&s->inventory, slot);
 	return bytes;
 }
 

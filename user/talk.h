@@ -10,6 +10,7 @@
 #include "user/base/span.h"
 #include "user/conf.h"
 #include "user/parse/http1.h"
+#include "user/parse/websocket.h"
 
 #define TALK_AGAIN 65536U /* bytes read again for a parser that comes late */
 
@@ -18,7 +19,7 @@ struct shard;
 struct talk {
 	struct parse_host host;
 	struct http1 http;
-	bool off;      /* --disable-stream-parser */
+	struct websocket websocket;
 	uint32_t slot; /* of the stream in hand */
 	uint8_t again[TALK_AGAIN];
 };

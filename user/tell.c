@@ -279,10 +279,23 @@ void tell_http(struct shard *s, uint32_t slot, const struct http1_transaction *t
 	e.head.ts_ns = t->ts_ns;
 	e.head.number = t->number;
 	record_http(begin_long(s, record_http_max(t)), &e);
-	if (s->talk.http.conf.sha256) {
+	if (s->conf->file_hash) {
 		tell_file(s, &e, HTTP1_REQUEST);
 		tell_file(s, &e, HTTP1_RESPONSE);
 	}
+}
+
+void tell_websocket(struct shard *s, uint32_t slot, const struct websocket_message *m)
+{
+	struct event_websocket e = {.message = m};
+
+	if (!s->sink)
+		return;
+	head_of(s, slot, &e.head);
+	e.head.ts_ns = m->ts_ns;
+	e.head.number = m->number;
+	e.head.app_proto = "websocket";
+	record_websocket(begin(s), &e);
 }
 
 void tell_match(struct shard *s, uint32_t slot, struct event_match *e)

@@ -17,6 +17,7 @@ void tell_flow(struct shard *s, uint32_t slot, enum flow_reason reason, uint64_t
 void tell_anomaly(struct shard *s, uint32_t slot, enum anomaly a);
 /* A transaction of a stream, and with --file-hash its bodies. */
 void tell_http(struct shard *s, uint32_t slot, const struct http1_transaction *t);
+void tell_websocket(struct shard *s, uint32_t slot, const struct websocket_message *m);
 /* A pattern matched in a stream. */
 void tell_match(struct shard *s, uint32_t slot, struct event_match *e);
 /* A frame was dropped while decoding (worker 0). */

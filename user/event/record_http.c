@@ -170,18 +170,22 @@ static struct span basename_of(struct span target)
 	return (struct span){from, end};
 }
 
+struct span record_filename(const struct http1_transaction *t, enum http1_side side)
+{
+	if (span_len(t->filename[side]) || !t->text[HTTP1_TEXT_TARGET].at)
+		return t->filename[side];
+	return basename_of(t->text[HTTP1_TEXT_TARGET]);
+}
+
 void record_file(struct json *j, const struct event_http *e, enum http1_side side)
 {
 	const struct http1_transaction *t = e->transaction;
 	const struct http1_message *m = &t->side[side];
-	struct span name = t->filename[side];
 
-	if (!span_len(name) && t->text[HTTP1_TEXT_TARGET].at)
-		name = basename_of(t->text[HTTP1_TEXT_TARGET]);
 	record_head(j, &e->head, "fileinfo");
 	member_u64(j, "tx_id", t->tx_id);
 	json_lit(j, ",\"fileinfo\":{\"filename\":");
-	json_span(j, name);
+	json_span(j, record_filename(t, side));
 	member_u64(j, "size", m->length);
 	json_lit(j, ",\"stored\":false,\"state\":\"");
 	json_name(j, m->file_whole ? "CLOSED" : "TRUNCATED");
@@ -194,5 +198,38 @@ void record_file(struct json *j, const struct event_http *e, enum http1_side sid
 	json_name(j, m->gap_bytes ? "true" : "false");
 	json_lit(j, ",\"direction\":\"");
 	json_name(j, side == HTTP1_REQUEST ? "to_server\"" : "to_client\"");
+	json_lit(j, "}}\n");
+}
+
+void record_websocket(struct json *j, const struct event_websocket *e)
+{
+	const struct websocket_message *m = e->message;
+
+	record_head(j, &e->head, "websocket");
+	json_lit(j, ",\"direction\":\"");
+	json_name(j, m->from_client ? "to_server" : "to_client");
+	json_lit(j, "\",\"tx_id\":");
+	json_u64(j, m->ordinal);
+	json_lit(j, ",\"message\":{\"start\":");
+	json_u64(j, m->start);
+	member_u64(j, "end", m->end);
+	json_lit(j, "},\"websocket\":{\"opcode\":\"");
+	json_name(j, websocket_opcode_name(m->opcode));
+	*j->at++ = '"';
+	member_u64(j, "length", m->length);
+	json_lit(j, ",\"fin\":");
+	json_name(j, m->fin ? "true" : "false");
+	json_lit(j, ",\"mask\":");
+	json_name(j, m->mask ? "true" : "false");
+	json_lit(j, ",\"compressed\":");
+	json_name(j, m->compressed ? "true" : "false");
+	if (m->close_code)
+		member_u64(j, "close_code", m->close_code);
+	json_lit(j, ",\"payload_printable\":");
+	json_printable(j, m->text.at, span_len(m->text));
+	if (m->opcode == WEBSOCKET_TEXT_MESSAGE || (m->close_code && span_len(m->text))) {
+		json_lit(j, ",\"text\":");
+		json_span(j, m->text);
+	}
 	json_lit(j, "}}\n");
 }

@@ -90,7 +90,7 @@ void codings_close(struct codings *c)
 /* Pages are touched as the decoder needs them. */
 static uint32_t take(struct codings *c, enum coding_kind kind)
 {
-	uint32_t large = kind != CODING_GZIP, entry = c->free[large];
+	uint32_t large = kind == CODING_BROTLI || kind == CODING_ZSTD, entry = c->free[large];
 
 	if (entry)
 		c->free[large] = stage_of(c, entry)->next;
@@ -120,6 +120,7 @@ static bool begin(struct stage *s, enum coding_kind kind)
 	s->used = 0;
 	switch (kind) {
 	case CODING_GZIP:
+	case CODING_RAW_DEFLATE:
 		isal_inflate_init(inflate_of(s));
 		return true;
 	case CODING_BROTLI:
@@ -179,7 +180,8 @@ static enum coding_got inflate(struct stage *s, struct span *in, struct span *ou
 			uint8_t first = in->at[0];
 
 			isal_inflate_reset(z);
-			z->crc_flag = first == 0x1f                              ? ISAL_GZIP
+			z->crc_flag = s->kind == CODING_RAW_DEFLATE              ? ISAL_DEFLATE
+				      : first == 0x1f                            ? ISAL_GZIP
 				      : (first & 0x0f) == 8 && (first >> 4) <= 7 ? ISAL_ZLIB
 										 : ISAL_DEFLATE;
 			s->begun = true;
@@ -251,6 +253,7 @@ static enum coding_got step(const struct codings *c, struct stage *s, struct spa
 
 	switch (s->kind) {
 	case CODING_GZIP:
+	case CODING_RAW_DEFLATE:
 		got = inflate(s, in, out);
 		break;
 	case CODING_BROTLI:
@@ -305,4 +308,18 @@ bool coding_is_whole(const struct codings *c, uint32_t decoder)
 		if (!stage_of(c, decoder)->whole)
 			return false;
 	return true;
+}
+
+void coding_renew(struct codings *c, uint32_t decoder)
+{
+	struct stage *s = stage_of(c, decoder);
+
+	s->in_bytes = s->out_bytes = 0;
+}
+
+void coding_again(struct codings *c, uint32_t decoder)
+{
+	struct stage *s = stage_of(c, decoder);
+
+	s->begun = s->ended = false;
 }

@@ -22,6 +22,7 @@ enum coding_kind {
 	CODING_GZIP, /* or zlib or raw deflate: senders mix them up, the first byte tells */
 	CODING_BROTLI,
 	CODING_ZSTD,
+	CODING_RAW_DEFLATE, /* as WebSocket has it: no header, and blocks without an end */
 };
 
 struct coding_conf {
@@ -55,6 +56,10 @@ uint32_t coding_start(struct codings *c, const uint8_t *kinds, uint32_t n);
 enum coding_got coding_next(struct codings *c, uint32_t decoder, struct span *in, struct span *out);
 /* Everything encoded was there: what was decoded is whole. */
 bool coding_is_whole(const struct codings *c, uint32_t decoder);
+/* The bounds begin anew: what comes is another message in the same context. */
+void coding_renew(struct codings *c, uint32_t decoder);
+/* The same after an end: another stream of blocks follows. */
+void coding_again(struct codings *c, uint32_t decoder);
 /* The decoder is free again. */
 void coding_end(struct codings *c, uint32_t decoder);
 

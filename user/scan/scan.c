@@ -85,6 +85,16 @@ int scan_use(struct scan *s, const struct pattern_set *set)
 
 /* ---- joining ---- */
 
+void scan_tell(struct scan *s, const struct scan_match *m)
+{
+	if (!lease_charge(&s->lease, 1)) {
+		s->dropped++;
+		return;
+	}
+	s->matches++;
+	s->host->match(s->host, m);
+}
+
 static void tell(struct scan *s, const struct found *f)
 {
 	struct scan_match m = {.row = s->row_index,
@@ -95,12 +105,7 @@ static void tell(struct scan *s, const struct found *f)
 			       .number = f->number,
 			       .bytes = span_of(f->bytes, f->have)};
 
-	if (!lease_charge(&s->lease, 1)) {
-		s->dropped++;
-		return;
-	}
-	s->matches++;
-	s->host->match(s->host, &m);
+	scan_tell(s, &m);
 }
 
 static bool lies_inside(const struct scan *s, const struct scan_row *r, const struct found *f)

@@ -93,6 +93,8 @@ static inline bool scan_is_on(const struct scan *s)
  * no match reaches over it. */
 void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, uint64_t ts_ns,
 	       uint64_t number);
+/* A match that another scanner of this run found, by the same caps. */
+void scan_tell(struct scan *s, const struct scan_match *m);
 /* The row ends: what waits is told, and it may begin anew. */
 void scan_end(struct scan *s, uint32_t row);
 

@@ -73,7 +73,7 @@ void content_start(struct content *c, uint32_t slot)
 
 static void append(struct content *c, struct tail *t, uint8_t dir, uint64_t place, uint16_t len)
 {
-	if (c->n == c->conf.extents) {
+	if (c->n >= c->conf.extents) {
 		c->refused++;
 		t->newest[dir] = NONE; /* what lies before cannot be reached over the missing one */
 		return;
