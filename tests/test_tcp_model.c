@@ -87,6 +87,8 @@ static bool chunk_fits(struct model *m, const struct chunk *c, const struct tcp_
 		return false;
 	w->off += c->len;
 	if (c->kind == CHUNK_DATA) {
+		CHECK(c->place == ((uint64_t)c->dir << 40 | c->off), "bytes at %llu lie at %llu",
+		      (unsigned long long)c->off, (unsigned long long)c->place);
 		for (uint64_t i = c->off; i < w->off; i++)
 			w->delivered[i]++;
 		return CHECK(memcmp(c->at, w->bytes + c->off, c->len) == 0, "bytes at %llu",
@@ -126,6 +128,7 @@ static bool model_send(struct model *m, int dir, uint32_t off, uint32_t len)
 				.len = len,
 				.cap = len,
 				.at = w->bytes + off,
+				.place = (uint64_t)dir << 40 | off,
 				.window = 65535,
 				.flags = TCP_ACK,
 				.dir = (uint8_t)dir,

@@ -129,13 +129,13 @@ void alert_start(struct shard *s, uint32_t slot)
 	*count_of(&s->alerts, slot) = 0;
 }
 
-static void feed(struct scan *scan, struct pack *pack, uint32_t row, uint64_t off,
-		 struct span bytes, uint64_t ts_ns, uint64_t number)
+static void feed(struct shard *s, struct scan *scan, struct pack *pack, uint32_t row, uint64_t off,
+		 struct span bytes)
 {
 	if (scan_is_on(scan))
-		scan_feed(scan, row, off, bytes, ts_ns, number);
+		scan_feed(scan, row, off, bytes, s->ns, s->number);
 	if (pack->conf->packs)
-		pack_feed(pack, row, off, bytes, ts_ns, number);
+		pack_feed(pack, row, off, bytes, s->ns, s->number);
 }
 
 static void end(struct scan *scan, struct pack *pack, uint32_t row)
@@ -148,8 +148,7 @@ static void end(struct scan *scan, struct pack *pack, uint32_t row)
 
 void alert_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes)
 {
-	feed(&s->alerts.stream, &s->alerts.stream_pack, 2 * slot + dir, off, bytes, s->ns,
-	     s->number);
+	feed(s, &s->alerts.stream, &s->alerts.stream_pack, 2 * slot + dir, off, bytes);
 }
 
 void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_body *p)
@@ -166,7 +165,7 @@ void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_
 		end(&s->alerts.body, &s->alerts.body_pack, row);
 		*b = (struct alert_body){.tx_id = p->tx_id};
 	}
-	feed(&s->alerts.body, &s->alerts.body_pack, row, p->off, p->bytes, s->ns, s->number);
+	feed(s, &s->alerts.body, &s->alerts.body_pack, row, p->off, p->bytes);
 	if (n >= ALERT_CARRY) {
 		memcpy(b->carry, p->bytes.end - ALERT_CARRY, ALERT_CARRY);
 		b->len = ALERT_CARRY;

@@ -372,10 +372,8 @@ static void drain(struct shard *s, uint32_t slot)
 
 		switch (c.kind) {
 		case CHUNK_DATA: {
-			uint64_t pos = c.in_packet ? place_of(s, c.at) : POS_NONE;
-
 			inventory_feed(&s->inventory, slot, c.dir, c.at, len);
-			content_add(&s->content, slot, c.dir, pos, c.at, len);
+			content_add(&s->content, slot, c.dir, c.place, c.at, len);
 			if (s->alerts.on)
 				alert_feed(s, slot, c.dir, c.off, span_of(c.at, len));
 			parse(s, slot, &c);
@@ -471,8 +469,9 @@ static uint32_t next_ordinal(const struct shard *s, uint32_t slot, uint64_t ts_n
 	return more->first_ns == ts_ns ? more->ordinal + 1 : 0;
 }
 
-static void segment_of(const struct arrival *a, const struct block *b, struct tcp_segment *seg)
+static void segment_of(const struct shard *s, const struct arrival *a, struct tcp_segment *seg)
 {
+	const struct block *b = s->block;
 	const uint8_t *h = a->ip + a->p->l4;
 	uint32_t header = a->p->payload - a->p->l3 - a->p->l4;
 	bool captured = a->p->payload_cap || (!(a->p->flags & PACKET_REBUILT) &&
@@ -484,6 +483,7 @@ static void segment_of(const struct arrival *a, const struct block *b, struct tc
 		.len = a->p->payload_len,
 		.cap = a->p->payload_cap,
 		.at = b->buf + a->p->payload,
+		.place = place_of(s, b->buf + a->p->payload),
 		.options = h + 20,
 		.window = load_be16(h + 14),
 		.flags = h[13],
@@ -544,7 +544,7 @@ static uint32_t on_tcp(struct shard *s, uint32_t slot, const struct arrival *a)
 	uint32_t ordinal;
 	struct tcp_held_syn *held;
 
-	segment_of(a, s->block, &seg);
+	segment_of(s, a, &seg);
 	switch (tcp_push(&s->tcp, slot, &seg, idle)) {
 	case TCP_MORE:
 		if (s->tcp.anomalies & anomaly_bit(ANOMALY_SYN_HELD)) {

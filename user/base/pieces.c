@@ -128,7 +128,10 @@ static uint32_t fill(struct insert *in, uint32_t before, uint32_t seq, uint32_t 
 		}
 		p = &pool->piece[i];
 		*p = (struct piece){
-			.seq = seq, .seg_start = seg->seq, .seg_end = data_end + seg->cut};
+			.seq = seq,
+			.seg_start = seg->seq,
+			.seg_end = data_end + seg->cut,
+			.place = place_after(seg->place, seq - seg->seq)};
 		if (seq_before(seq, data_end)) {
 			len = seq_min(end, data_end) - seq;
 			if (len > PIECE_DATA)
@@ -179,6 +182,7 @@ static bool split(const struct insert *in, uint32_t at, uint32_t seq)
 			       .seg_start = p->seg_start,
 			       .seg_end = p->seg_end,
 			       .cut = p->cut,
+			       .place = place_after(p->place, seq - p->seq),
 			       .len = (uint16_t)(p->len - (seq - p->seq))};
 	memcpy(rest->data, p->data + (seq - p->seq), rest->len);
 	p->len = (uint16_t)(seq - p->seq);
@@ -245,6 +249,7 @@ static void settle(const struct insert *in, uint32_t at, uint32_t seq, uint32_t 
 	}
 	if (wins) {
 		memcpy(old, new, n);
+		p->place = PLACE_NONE; /* of two packets now */
 		own(in, at, seq, both);
 	}
 }

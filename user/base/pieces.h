@@ -21,7 +21,8 @@
 #include "user/base/slots.h"
 
 #define PIECE_NONE   UINT32_MAX
-#define PIECE_DATA   2024U
+#define PLACE_NONE   UINT64_MAX
+#define PIECE_DATA   2016U
 #define PIECES_SCAN  1024U /* list steps per insert: beyond it the list counts as full */
 #define PIECES_LOSER 64U   /* losing bytes handed out per insert */
 
@@ -40,6 +41,7 @@ struct piece {
 	uint32_t seg_start, seg_end; /* the segment it came in: policies compare whole segments */
 	uint32_t cut;                /* bytes after data that were on the wire but not captured */
 	uint16_t len, pad;
+	uint64_t place; /* of data in the capture, or PLACE_NONE */
 	uint8_t data[PIECE_DATA];
 };
 
@@ -72,7 +74,13 @@ struct segment {
 	uint32_t len; /* captured bytes at `at` */
 	uint32_t cut; /* bytes missing behind them */
 	const uint8_t *at;
+	uint64_t place; /* of these bytes in the capture, or PLACE_NONE */
 };
+
+static inline uint64_t place_after(uint64_t place, uint32_t n)
+{
+	return place == PLACE_NONE ? PLACE_NONE : place + n;
+}
 
 int pieces_pool_open(struct pieces_pool *pool, uint32_t cap);
 void pieces_pool_close(struct pieces_pool *pool);

@@ -44,6 +44,7 @@ static uint32_t trim_known(struct tcp *t, struct tcp_conn *c, struct segment *se
 		t->out.again_off = d->off - (d->next - (seg->seq + before));
 	}
 	seg->at += known < seg->len ? known : seg->len;
+	seg->place = place_after(seg->place, known);
 	seg->seq += known;
 	if (known < seg->len) {
 		seg->len -= known;
@@ -117,7 +118,11 @@ static bool hole_is_old(const struct tcp *t, uint64_t clock_ns)
 void reasm_segment(struct tcp *t, struct tcp_conn *c, const struct tcp_segment *in, uint32_t seq)
 {
 	struct tcp_dir *d = &c->dir[in->dir], *peer = &c->dir[!in->dir];
-	struct segment seg = {.seq = seq, .len = in->cap, .cut = in->len - in->cap, .at = in->at};
+	struct segment seg = {.seq = seq,
+			      .len = in->cap,
+			      .cut = in->len - in->cap,
+			      .at = in->at,
+			      .place = in->place};
 	uint32_t end;
 
 	if ((d->state & DIR_FIN) && seq_before(d->fin, seq)) /* the FIN has a number of its own */
@@ -250,7 +255,7 @@ static bool give_direct(struct chunk *chunk, struct tcp *t)
 	seg->len = 0;
 	t->out.direct = seg->cut > 0;
 	give(chunk, t, CHUNK_DATA, seg->at, len);
-	chunk->in_packet = true;
+	chunk->place = seg->place;
 	return true;
 }
 
@@ -263,8 +268,9 @@ static bool give_part(struct chunk *chunk, struct tcp *t, const struct piece *p)
 	if (len == 0)
 		return false;
 	give(chunk, t, CHUNK_DATA, seg->at, len);
-	chunk->in_packet = true;
+	chunk->place = seg->place;
 	seg->at += len;
+	seg->place = place_after(seg->place, len);
 	seg->seq += len;
 	seg->len -= len;
 	return true;
@@ -278,8 +284,11 @@ static bool give_piece(struct chunk *chunk, struct tcp *t, struct tcp_dir *d, st
 	p->seq += len;
 	p->len = 0;
 	t->out.pop = p->cut == 0;
-	if (old < len)
-		return give(chunk, t, CHUNK_DATA, p->data + old, len - old);
+	if (old < len) {
+		give(chunk, t, CHUNK_DATA, p->data + old, len - old);
+		chunk->place = place_after(p->place, old);
+		return true;
+	}
 	old -= len;
 	t->out.pop = true;
 	return old < p->cut ? give(chunk, t, CHUNK_CUT, NULL, p->cut - old) : false;

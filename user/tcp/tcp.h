@@ -44,6 +44,7 @@ struct tcp_segment {
 	uint32_t seq, ack;
 	uint32_t len, cap; /* payload by header, and what of it was captured */
 	const uint8_t *at;
+	uint64_t place; /* of the payload in the capture, or PLACE_NONE */
 	const uint8_t *options;
 	uint16_t window;
 	uint8_t flags, dir, options_len;
@@ -56,10 +57,10 @@ enum chunk_kind { CHUNK_DATA, CHUNK_GAP, CHUNK_CUT, CHUNK_AGAIN };
 struct chunk {
 	enum chunk_kind kind;
 	uint8_t dir;
-	bool in_packet; /* the bytes lie in the packet just pushed */
 	uint64_t off;   /* of the first byte in the stream */
 	uint64_t len;
 	const uint8_t *at; /* DATA and AGAIN: a copy of bytes that were delivered before */
+	uint64_t place;    /* of DATA in the capture, or PLACE_NONE */
 };
 
 enum tcp_state {

@@ -19,7 +19,7 @@
 #define JSON_OBJECT  896U
 #define JSON_ARRAY   192U
 #define JSON_ELEMENT 240U
-#define JSON_GROWTH  8U
+#define JSON_GROWTH  16U
 #define JSON_LEAST   1048576U
 
 /* ---- what is text ---- */

@@ -17,6 +17,9 @@
 #define FIN  0x80U
 #define RSV1 0x40U /* the message is compressed */
 
+#define DISCARDED_MAX \
+	8U /* bytes of damaged messages, per byte that may go out: nothing comes of it */
+
 enum opcode { CONTINUATION, TEXT, BINARY, CLOSE = 8, PING, PONG };
 
 enum frame_got { FRAME_OK, FRAME_SHORT, FRAME_BAD };
@@ -240,7 +243,7 @@ static enum frame_got read_frames(struct inflater *i, struct cursor *c, struct o
 			put_frame(i, &f, o);
 		if (got == FRAME_SHORT || !f.whole)
 			return FRAME_SHORT;
-		if (i->discarded / 8 > o->max) /* nothing comes of it */
+		if (i->discarded / DISCARDED_MAX > o->max)
 			break;
 	}
 	return FRAME_OK;
