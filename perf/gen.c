@@ -61,6 +61,7 @@ struct gen {
 	FILE *out;
 	double scale;
 	uint64_t random, now_us, packets, payload_bytes, wire_bytes;
+	uint64_t http[2]; /* requests, responses */
 	size_t head_len;
 	uint8_t head[1024];        /* what starts a turn; shorter than a segment */
 	uint8_t frame[FRAME_ROOM]; /* the packet in work, behind its record header */
@@ -391,6 +392,7 @@ static void http_turn(struct gen *g, struct flow *f)
 	else
 		g->head_len = (size_t)snprintf(to, sizeof(g->head), http_ok, type, body, rnd(g));
 	f->len = (uint32_t)g->head_len + (f->from == CLIENT ? 0 : body);
+	g->http[f->from != CLIENT]++;
 }
 
 /* Lengths are fixed because words are. The name is W.X.example, the versions are 1.3 and 1.2. */
@@ -561,8 +563,10 @@ static bool files_write(struct gen *g, const char *path)
 	if (g->out == NULL)
 		return false;
 	fprintf(g->out, "{\"packets\":%" PRIu64 ",\"flows\":%" PRIu32, g->packets, g->flow_count);
-	fprintf(g->out, ",\"payload_bytes\":%" PRIu64 ",\"wire_bytes\":%" PRIu64 "}\n",
-		g->payload_bytes, g->wire_bytes);
+	fprintf(g->out, ",\"payload_bytes\":%" PRIu64 ",\"wire_bytes\":%" PRIu64, g->payload_bytes,
+		g->wire_bytes);
+	fprintf(g->out, ",\"requests\":%" PRIu64 ",\"responses\":%" PRIu64 "}\n", g->http[0],
+		g->http[1]);
 	return fclose(g->out) == 0; /* where so short a file meets its errors */
 }
 

@@ -135,6 +135,13 @@ static const struct opt_row rows[] = {
 	     "Write every HTTP body to this folder, decoded, named by its SHA-256; index.jsonl "
 	     "says "
 	     "where each came from."),
+	TEXT("spool", 0, "DIR", spool, NULL,
+	     "Keep a copy of compressed or piped input in an unlinked file in this folder, so that "
+	     "all of it can be shown."),
+	NUMBER("max-stream-content-bytes", "N", content_bytes, 1 << 20, 1ULL << 40, "256M",
+	       "Recent bytes kept in memory where input is compressed or piped, and not spooled; "
+	       "the "
+	       "oldest go first."),
 	FLAG("disable-stream-content", 0, no_content,
 	     "Remember no content: nothing to show, repeated bytes cannot be compared."),
 	HEADING("Patterns"),

@@ -42,7 +42,8 @@ struct conf {
 	uint64_t max_layers, max_fragments, max_extent_bytes;
 	uint64_t policy, checksum; /* enum overlap_policy, enum checksum_mode */
 	/* a stream to show */
-	const char *show, *follow, *transform, *extract;
+	const char *show, *follow, *transform, *extract, *spool;
+	uint64_t content_bytes;
 	uint64_t watched; /* its id */
 	uint64_t direction, start, len, view_mode, max_transform;
 	bool no_content;

@@ -309,8 +309,10 @@ static int open_filters(const struct conf *conf, struct worker *worker)
 
 int replay_run(struct replay *r, const struct conf *conf)
 {
-	struct source_conf source = {
-		.paths = conf->pcap.at, .n_paths = conf->pcap.n, .max_packets = conf->max_packets};
+	struct source_conf source = {.paths = conf->pcap.at,
+				     .n_paths = conf->pcap.n,
+				     .max_packets = conf->max_packets,
+				     .spool = conf->spool};
 	struct quota quota = {.left = conf->max_flows};
 	struct quota matches = {.left = conf->matches_total};
 	struct line line = {.r = r, .workers = conf->workers, .end = UINT64_MAX};

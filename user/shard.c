@@ -12,14 +12,20 @@
 
 /* ---- opening ---- */
 
-static uint32_t ring_bytes(const struct conf *conf, const struct source *source)
+/* What lies in no file is kept in a ring: rebuilt datagrams, and without places everything. */
+static uint64_t ring_bytes(const struct conf *conf, const struct source *source)
 {
+	uint64_t want = 8U << 20, ring = 1U << 20;
+
 	if (conf->no_content)
 		return 0;
-	if (conf->watched)
-		return 256U << 20;
-	/* Pieces and rebuilt datagrams lie in no file; without a plain file nothing does. */
-	return source_seekable(source) ? 1U << 20 : 8U << 20;
+	if (source_has_places(source))
+		return ring;
+	if (conf->watched) /* else the bytes are only compared */
+		want = conf->content_bytes / conf->workers;
+	while (ring * 2 <= want)
+		ring *= 2;
+	return ring;
 }
 
 int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)

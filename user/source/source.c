@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "user/base/backoff.h"
@@ -29,6 +30,11 @@ struct source {
 	int fd;
 	struct stat opened;
 	uint64_t size;
+	/* anything else, copied to an unlinked file */
+	int spool;
+	const char *spool_folder;
+	uint64_t spooled; /* by whoever has the turn */
+	_Atomic bool spool_failed;
 	/* several files: those whose first packet is read, in order of its time */
 	size_t *order;
 	size_t n_order, n_active;
@@ -144,6 +150,26 @@ static int open_merged(struct source *s)
 	return 0;
 }
 
+static int open_spool(struct source *s, const char *folder)
+{
+	char path[4096];
+
+	if (!folder || s->direct)
+		return 0;
+	s->spool_folder = folder;
+	if (snprintf(path, sizeof(path), "%s/rm-xdp-XXXXXX", folder) < (int)sizeof(path))
+		s->spool = mkostemp(path, O_CLOEXEC);
+	if (s->spool < 0) {
+		int err = errno ? -errno : -ENAMETOOLONG;
+
+		log_line("--spool %s: %s", folder,
+			 strerror(-err)); /* NOLINT(concurrency-mt-unsafe) */
+		return err;
+	}
+	unlink(path);
+	return 0;
+}
+
 int source_open(struct source **out, const struct source_conf *conf)
 {
 	struct source *s = calloc(1, sizeof(*s));
@@ -152,7 +178,7 @@ int source_open(struct source **out, const struct source_conf *conf)
 	*out = NULL;
 	if (!s)
 		return -ENOMEM;
-	s->fd = -1;
+	s->fd = s->spool = -1;
 	s->max_packets = conf->max_packets ? conf->max_packets : UINT64_MAX;
 	err = ifaces_open(&s->ifaces);
 	if (err == 0)
@@ -171,6 +197,9 @@ int source_open(struct source **out, const struct source_conf *conf)
 		if (err < 0)
 			goto fail;
 	}
+	err = open_spool(s, conf->spool);
+	if (err < 0)
+		goto fail;
 	*out = s;
 	return 0;
 fail:
@@ -184,6 +213,8 @@ void source_close(struct source *s)
 		return;
 	if (s->fd >= 0)
 		close(s->fd);
+	if (s->spool >= 0)
+		close(s->spool);
 	inputs_close(&s->inputs);
 	ifaces_close(&s->ifaces);
 	free(s->order);
@@ -411,6 +442,25 @@ static uint64_t merged_taken(const struct source *s)
 	return taken;
 }
 
+/* A folder that cannot take more costs content, not packets. */
+static void spool_block(struct source *s, struct block *b)
+{
+	uint32_t done = 0;
+
+	while (done < b->fill) {
+		ssize_t n = pwrite(s->spool, b->buf + done, b->fill - done, (off_t)(b->pos + done));
+
+		if (n <= 0) {
+			if (!atomic_exchange(&s->spool_failed, true))
+				log_line("--spool %s: %s", s->spool_folder,
+					 strerror(errno)); /* NOLINT(concurrency-mt-unsafe) */
+			b->pos = POS_NONE;
+			return;
+		}
+		done += (uint32_t)n;
+	}
+}
+
 void source_fill(struct source *s, struct block *b)
 {
 	struct backoff wait = {0};
@@ -440,12 +490,18 @@ void source_fill(struct source *s, struct block *b)
 	} else {
 		fill_merged(s, b);
 	}
+	if (s->spool >= 0 && !atomic_load_explicit(&s->spool_failed, memory_order_relaxed)) {
+		b->pos = s->spooled;
+		s->spooled += b->fill;
+	}
 	if (b->n)
 		s->last_ts_ns = b->frame[b->n - 1].ts_ns;
 	atomic_store_explicit(&s->seen_packets, s->packets, memory_order_relaxed);
 	atomic_store_explicit(&s->seen_input, s->direct ? s->next : merged_taken(s),
 			      memory_order_relaxed);
 	atomic_store_explicit(&s->turn, b->index + 1, memory_order_release);
+	if (s->spool >= 0 && b->pos != POS_NONE)
+		spool_block(s, b);
 }
 
 /* ---- questions ---- */
@@ -505,6 +561,10 @@ size_t source_reread(const struct source *s, uint64_t pos, uint8_t *dst, size_t 
 	struct stat now;
 	ssize_t got;
 
+	if (s->spool >= 0) {
+		got = read_at(s->spool, dst, n, pos);
+		return got > 0 ? (size_t)got : 0;
+	}
 	if (!s->direct || fstat(s->fd, &now) < 0 || now.st_size < s->opened.st_size ||
 	    now.st_mtim.tv_sec != s->opened.st_mtim.tv_sec ||
 	    now.st_mtim.tv_nsec != s->opened.st_mtim.tv_nsec)
@@ -516,4 +576,9 @@ size_t source_reread(const struct source *s, uint64_t pos, uint8_t *dst, size_t 
 bool source_seekable(const struct source *s)
 {
 	return s->direct;
+}
+
+bool source_has_places(const struct source *s)
+{
+	return s->direct || s->spool >= 0;
 }

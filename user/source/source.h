@@ -29,6 +29,7 @@ struct source_conf {
 	const char *const *paths; /* files, folders, or "-" */
 	size_t n_paths;
 	uint64_t max_packets; /* 0 = all */
+	const char *spool;    /* folder for a copy of what is not a plain file, or NULL */
 };
 
 struct source_totals {
@@ -52,8 +53,10 @@ void source_fill(struct source *s, struct block *b);
 /* Ends the input at the next block (a signal, a limit). */
 void source_stop(struct source *s);
 
-/* A plain file, whose bytes source_reread gives again. */
+/* A plain file. */
 bool source_seekable(const struct source *s);
+/* Blocks have places, whose bytes source_reread gives again: a plain file, or one with a spool. */
+bool source_has_places(const struct source *s);
 bool source_several(const struct source *s);
 const struct iface *source_iface(const struct source *s, uint32_t iface);
 const char *source_file_name(const struct source *s, uint32_t file);

@@ -26,7 +26,7 @@ struct content_conf {
 	const struct source *source;
 	uint32_t slots;
 	uint32_t extents;
-	uint32_t ring; /* bytes, a power of two; 0 with a plain file */
+	uint64_t ring; /* bytes, a power of two; may be 0 */
 };
 
 struct content {

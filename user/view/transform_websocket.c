@@ -226,6 +226,11 @@ static void put_frame(struct inflater *i, const struct frame *f, struct output *
 	}
 }
 
+static bool gives_up(const struct inflater *i, const struct output *o)
+{
+	return i->discarded / DISCARDED_MAX >= o->max && i->discarded;
+}
+
 /* Says what stopped it, if not the end. */
 static enum frame_got read_frames(struct inflater *i, struct cursor *c, struct output *o, bool *any)
 {
@@ -243,17 +248,19 @@ static enum frame_got read_frames(struct inflater *i, struct cursor *c, struct o
 			put_frame(i, &f, o);
 		if (got == FRAME_SHORT || !f.whole)
 			return FRAME_SHORT;
-		if (i->discarded / DISCARDED_MAX > o->max)
+		if (gives_up(i, o))
 			break;
 	}
 	return FRAME_OK;
 }
 
 static enum transform_status judge(const struct inflater *i, enum frame_got got,
-				   struct transform_step *s)
+				   const struct output *o, struct transform_step *s)
 {
 	if (i->failed)
 		step_say(s, "%zu messages could not be inflated", i->failed);
+	if (gives_up(i, o))
+		step_say(s, "the rest is left out");
 	if (got == FRAME_SHORT)
 		step_say(s, "the last frame stops short");
 	if (got == FRAME_BAD)
@@ -276,7 +283,7 @@ enum transform_status step_websocket(const struct subject *in, struct output *o,
 	if (i.begun && !o->cut && !o->no_memory) /* its end is not there */
 		put_message(&i, false, o);
 	if (any || got == FRAME_OK)
-		status = judge(&i, got, s);
+		status = judge(&i, got, o, s);
 	else
 		step_say(s, "this is no WebSocket frame");
 	if (i.ready)
