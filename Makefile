@@ -9,7 +9,7 @@ SRC  := $(wildcard user/*.c) $(foreach s,$(STAGES),$(wildcard user/$s/*.c))
 RE   := $(foreach s,$(STAGES),$(wildcard user/$s/*.re))
 TEST := $(wildcard tests/test_*.c) $(wildcard tests/main.c tests/guard.c tests/packets.c)
 FUZZ := $(wildcard tests/fuzz_*.c)
-HEAD := $(wildcard user/*.h user/*/*.h bpf/*.h tests/*.h)
+HEAD := $(wildcard user/*.h user/*/*.h bpf/*.h tests/*.h tools/*.h)
 GEN  := $(RE:%.re=$O/%.re.o)
 OBJ  := $(SRC:%.c=$O/%.o) $(GEN)
 LIB  := $(filter-out $O/user/main.o,$(OBJ))
@@ -83,18 +83,25 @@ run-check: $O/rm-xdp $O/unit $O/golden $O/mkpcap
 run-unit: $O/unit
 	$Q$<
 
+# Captures with HTTP bodies, for a comparison with what tshark exports.
+OBJECTS := arkime__80211http arkime__http-content-zip arkime__tcp-reassembly-synthetic ndpi__android \
+	ndpi__ipp pcapplusplus__tcp-reassembly suricata__http-brotli-ce suricata__http-post-file \
+	zeek__http-206_example_c zeek__http-bro.org zeek__http-get-gzip zeek__http-missing-zlib-header \
+	zeek__http-multipart-form-data zeek__http-post
+
 # Only where the corpus lies beside the checkout.
 grade: $O/rm-xdp
 	$Q[ ! -f $(CORPUS)/grade.py ] || tools/grade $O/rm-xdp $(CORPUS)/grade.py $(GRADE)
+	$Q[ ! -f $(CORPUS)/grade.py ] || tools/objects $O/rm-xdp $(CORPUS) $(OBJECTS:%=%.pcap)
 
 lint:
 	$Qtools/deps lint
 	$Q$(SUB) run-lint
-CSRC := $(SRC) $(TEST) $(FUZZ) tests/golden.c tools/mkpcap.c perf/gen.c
+CSRC := $(SRC) $(TEST) $(FUZZ) tests/golden.c tools/mkpcap.c tools/capture.c perf/gen.c
 run-lint: $(RE:%.re=$O/%.re.c)
 	$Qtools/lint-layers $(STAGES)
 	$Qclang-format --dry-run -Werror $(CSRC) $(HEAD)
-	$Qprintf '%s\n' $(SRC) $(TEST) tests/golden.c tools/mkpcap.c | \
+	$Qprintf '%s\n' $(SRC) $(TEST) tests/golden.c tools/mkpcap.c tools/capture.c | \
 		xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$$@" -- $(STD) $(CPPFLAGS) 2>/dev/null' tidy
 
 # FUZZ_SECONDS each, one after the other.

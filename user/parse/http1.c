@@ -635,7 +635,6 @@ static bool skip_to_candidate(const struct http1_dir *d, struct span *bytes)
  * end of the header. */
 static void run_headers(struct http1 *h, struct http1_dir *d, struct span *bytes)
 {
-	const bool *letter = h->conf.texts ? http1_letter : http1_framing_letter;
 	uint32_t left =
 		d->header_bytes < h->conf.header_bytes ? h->conf.header_bytes - d->header_bytes : 0;
 
@@ -648,7 +647,7 @@ static void run_headers(struct http1 *h, struct http1_dir *d, struct span *bytes
 		left -= (uint32_t)span_len(line);
 		d->header_bytes += (uint32_t)span_len(line);
 		bytes->at = line.end;
-		if (h->conf.all_headers || letter[line.at[0]])
+		if (h->conf.all_headers || http1_is_of_interest(line, h->conf.texts))
 			on_header(h, d, line);
 		else
 			d->header = HTTP1_NONE;

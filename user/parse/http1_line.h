@@ -41,9 +41,32 @@ enum http1_header { HTTP1_NONE, HTTP1_HEADERS(HTTP1_HEADER_ENUM) HTTP1_HEADER_CO
 bool http1_request_line(struct span line, struct http1_request_line *out);
 bool http1_status_line(struct span line, struct http1_status_line *out);
 
-/* By the first letter of a line: it may be folded or one of HTTP1_HEADERS; those of framing alone.
- */
-extern const bool http1_letter[256], http1_framing_letter[256];
+/* Whether a line may be folded or one of HTTP1_HEADERS, by a letter or two; without texts, one of
+ * those that framing needs.  Most lines are neither. */
+static inline bool http1_is_of_interest(struct span line, bool texts)
+{
+	const uint8_t *p = line.at;
+
+	if (span_len(line) < 5)
+		return true;
+	switch (p[0] | 0x20) {
+	case 'c': /* content-... */
+		return (p[3] | 0x20) == 't';
+	case 't': /* transfer-encoding */
+		return (p[1] | 0x20) == 'r';
+	case 's': /* sec-... */
+		return p[3] == '-';
+	case 'u': /* upgrade, user-agent */
+		return texts || (p[1] | 0x20) == 'p';
+	case 'h':
+	case 'l':
+	case 'r':
+		return texts;
+	default:
+		return p[0] == ' ' || p[0] == '\t';
+	}
+}
+
 /* Which header a line is; its value without blanks around it.  *blank: blanks stood before the
  * colon, which some take for another header and some do not. */
 enum http1_header http1_header_line(struct span line, struct span *value, bool *blank);

@@ -118,17 +118,6 @@ static enum http1_header scan_header(const uint8_t *p, const uint8_t **value, bo
 	*/
 }
 
-const bool http1_letter[256] = {
-	[' '] = true, ['\t'] = true, ['c'] = true, ['C'] = true, ['h'] = true, ['H'] = true,
-	['l'] = true, ['L'] = true,  ['r'] = true, ['R'] = true, ['s'] = true, ['S'] = true,
-	['t'] = true, ['T'] = true,  ['u'] = true, ['U'] = true,
-};
-
-const bool http1_framing_letter[256] = {
-	[' '] = true, ['\t'] = true, ['c'] = true, ['C'] = true, ['s'] = true,
-	['S'] = true, ['t'] = true,  ['T'] = true, ['u'] = true, ['U'] = true,
-};
-
 enum http1_header http1_header_line(struct span line, struct span *value, bool *blank)
 {
 	enum http1_header header;

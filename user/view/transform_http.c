@@ -240,7 +240,9 @@ static enum transform_status judge(const struct encoded *e, enum coding_got got,
 {
 	size_t n = o->n - o->header;
 
-	if (o->cut || (whole && got != CODING_BAD && got != CODING_BOMB))
+	if (got == CODING_BYTES) /* as much as is wanted */
+		return TRANSFORM_APPLIED;
+	if (whole && got != CODING_BAD && got != CODING_BOMB)
 		return TRANSFORM_APPLIED;
 	if (got == CODING_BOMB)
 		step_say(s, "an inner encoding grows too much");

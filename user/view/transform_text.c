@@ -361,7 +361,7 @@ static void convert(iconv_t cd, struct span s, size_t unit, struct output *o, st
 	size_t left = span_len(s), before;
 
 	do {
-		size_t free = sizeof(room), rc;
+		size_t free = sizeof(room), rc, skip;
 		char *to = room;
 		int why;
 
@@ -373,12 +373,13 @@ static void convert(iconv_t cd, struct span s, size_t unit, struct output *o, st
 		if (why == 0 || (why == E2BIG && (left < before || free < sizeof(room))))
 			continue;
 		output_put(o, replacement, sizeof(replacement));
+		v->made += sizeof(replacement);
 		v->same = false;
 		v->bad++;
 		/* EINVAL: it ends inside a character */
-		rc = why == EINVAL || left < unit ? left : unit;
-		from += rc;
-		left -= rc;
+		skip = why == EINVAL || left < unit ? left : unit;
+		from += skip;
+		left -= skip;
 	} while (before);
 }
 

@@ -231,13 +231,19 @@ static bool gives_up(const struct inflater *i, const struct output *o)
 	return i->discarded / DISCARDED_MAX >= o->max && i->discarded;
 }
 
+/* A header alone may be as much as is wanted: that there is a message is found out all the same. */
+static bool wants_more(const struct inflater *i, const struct output *o)
+{
+	return !o->no_memory && (!o->cut || i->messages == 0);
+}
+
 /* Says what stopped it, if not the end. */
 static enum frame_got read_frames(struct inflater *i, struct cursor *c, struct output *o, bool *any)
 {
 	enum frame_got got = FRAME_OK;
 	struct frame f;
 
-	while (cursor_left(c) && !o->cut && !o->no_memory) {
+	while (cursor_left(c) && wants_more(i, o)) {
 		got = frame_next(c, &f);
 		if (got == FRAME_OK && !is_control(&f) && !begin_message(i, &f))
 			got = FRAME_BAD;
@@ -280,7 +286,7 @@ enum transform_status step_websocket(const struct subject *in, struct output *o,
 	bool any = false;
 
 	got = read_frames(&i, &c, o, &any);
-	if (i.begun && !o->cut && !o->no_memory) /* its end is not there */
+	if (i.begun && wants_more(&i, o)) /* its end is not there */
 		put_message(&i, false, o);
 	if (any || got == FRAME_OK)
 		status = judge(&i, got, o, s);
