@@ -22,9 +22,13 @@
 	X(stream)    \
 	X(identify)  \
 	X(pack)      \
+	X(lines)     \
+	X(coding)    \
+	X(http1)     \
 	X(json)      \
 	X(record)    \
 	X(sink)      \
+	X(transform) \
 	X(replay)
 
 #define SUITE_EXTERN(noun) extern CU_TestInfo noun##_tests[];

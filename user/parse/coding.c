@@ -4,9 +4,9 @@
 #include "user/parse/coding.h"
 
 #include <brotli/decode.h>
-#include <isa-l/igzip_lib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #define OUT_BYTES   32768U
@@ -18,20 +18,24 @@
 struct stage {
 	enum coding_kind kind;
 	uint32_t next; /* the stage that gets this one's output, + 1; 0: it is the last */
-	uint64_t in_bytes, out_bytes;
-	struct span rest; /* input that waits */
+	uint64_t in_bytes, own_bytes; /* what came, what this stage made of it, */
+	uint64_t out_bytes;           /* and what those behind it made of that */
+	struct span rest;             /* input that waits */
 	bool begun, broken, ended;
 	bool whole; /* at the end of a member or frame */
+	bool gzip;
 	union {
+		z_stream z;
 		BrotliDecoderState *brotli;
 		ZSTD_DStream *zstd;
 	};
-	size_t used; /* of the arena */
+	size_t room, used, peak; /* of the arena */
+	struct taken *top;
 	uint8_t out[OUT_BYTES];
 };
 
 #define ARENA_AT    ((sizeof(struct stage) + 63) & ~(size_t)63)
-#define SMALL_BYTES (ARENA_AT + sizeof(struct inflate_state))
+#define SMALL_BYTES (ARENA_AT + (48UL << 10)) /* zlib: a window of 32 KiB, and 7 KiB */
 
 /* The lowest bit of an entry says which arenas it is of. */
 static struct stage *stage_of(const struct codings *c, uint32_t entry)
@@ -46,28 +50,47 @@ static uint8_t *arena_of(struct stage *s)
 	return (uint8_t *)s + ARENA_AT;
 }
 
-static struct inflate_state *inflate_of(struct stage *s)
-{
-	return (struct inflate_state *)arena_of(s);
-}
+/* What the libraries take lies as on a stack: what is left on its top goes back at once, what lies
+ * deeper when it comes to the top, or with the stage. */
+struct taken {
+	size_t before; /* where the arena ended */
+	struct taken *below;
+	bool left;
+	uint8_t pad[64 - 2 * sizeof(size_t) - sizeof(bool)];
+};
 
-/* Brotli's allocator: its few arrays lie one behind the other, and all go with the stage. */
+_Static_assert(sizeof(struct taken) == 64, "what follows is aligned");
+
 static void *arena_take(void *opaque, size_t n)
 {
 	struct stage *s = opaque;
-	uint8_t *at = arena_of(s) + s->used;
+	struct taken *t = (struct taken *)(arena_of(s) + s->used);
 
 	n = (n + 63) & ~(size_t)63;
-	if (n > LARGE_BYTES - ARENA_AT - s->used)
+	if (n > s->room - s->used || sizeof(*t) > s->room - s->used - n)
 		return NULL;
-	s->used += n;
-	return at;
+	*t = (struct taken){.before = s->used, .below = s->top};
+	s->top = t;
+	s->used += sizeof(*t) + n;
+	if (s->used > s->peak)
+		s->peak = s->used;
+	return t + 1;
 }
 
 static void arena_leave(void *opaque, void *at)
 {
-	(void)opaque;
-	(void)at;
+	struct stage *s = opaque;
+
+	if (!at)
+		return;
+	((struct taken *)at - 1)->left = true;
+	for (; s->top && s->top->left; s->top = s->top->below)
+		s->used = s->top->before;
+}
+
+static void *arena_items(void *opaque, unsigned items, unsigned size)
+{
+	return arena_take(opaque, (size_t)items * size);
 }
 
 int codings_open(struct codings *c, const struct coding_conf *conf)
@@ -104,7 +127,7 @@ static void leave(struct codings *c, uint32_t entry)
 	struct stage *s = stage_of(c, entry);
 	size_t keep = 256UL << 10; /* of a large arena: what the next decoder needs anyway */
 
-	if (s->used > keep)
+	if (s->peak > keep)
 		madvise((uint8_t *)s + keep, LARGE_BYTES - keep, MADV_DONTNEED);
 	s->next = c->free[entry & 1];
 	c->free[entry & 1] = entry;
@@ -114,21 +137,24 @@ static bool begin(struct stage *s, enum coding_kind kind)
 {
 	s->kind = kind;
 	s->next = 0;
-	s->in_bytes = s->out_bytes = 0;
-	s->rest = (struct span){0};
+	s->in_bytes = s->own_bytes = s->out_bytes = 0;
+	s->rest = span_of(s->out, 0);
 	s->begun = s->broken = s->ended = s->whole = false;
-	s->used = 0;
+	s->used = s->peak = 0;
+	s->top = NULL;
 	switch (kind) {
 	case CODING_GZIP:
 	case CODING_RAW_DEFLATE:
-		isal_inflate_init(inflate_of(s));
-		return true;
+		s->room = SMALL_BYTES - ARENA_AT;
+		s->z = (z_stream){.zalloc = arena_items, .zfree = arena_leave, .opaque = s};
+		return inflateInit2(&s->z, -MAX_WBITS) == Z_OK;
 	case CODING_BROTLI:
+		s->room = LARGE_BYTES - ARENA_AT;
 		s->brotli = BrotliDecoderCreateInstance(arena_take, arena_leave, s);
 		return s->brotli;
 	case CODING_ZSTD:
-		s->used = ZSTD_estimateDStreamSize(ZSTD_WINDOW);
-		s->zstd = ZSTD_initStaticDStream(arena_of(s), s->used);
+		s->peak = ZSTD_estimateDStreamSize(ZSTD_WINDOW);
+		s->zstd = ZSTD_initStaticDStream(arena_of(s), s->peak);
 		return s->zstd;
 	}
 	return false;
@@ -166,48 +192,55 @@ void coding_end(struct codings *c, uint32_t decoder)
 	}
 }
 
-static enum coding_got inflate(struct stage *s, struct span *in, struct span *out)
+/* RFC 1950 §2.2 and RFC 1952 §2.3.1: neither zlib nor gzip can begin as the other does. */
+static bool begin_member(struct stage *s, uint8_t first)
 {
-	struct inflate_state *z = inflate_of(s);
+	int bits = -MAX_WBITS;
+
+	if (s->kind == CODING_GZIP && first == 0x1f)
+		bits = MAX_WBITS + 16;
+	else if (s->kind == CODING_GZIP && (first & 0x0f) == 8 && first >> 4 <= 7)
+		bits = MAX_WBITS;
+	s->gzip = bits > MAX_WBITS;
+	s->whole = false;
+	if (s->kind == CODING_RAW_DEFLATE) /* RFC 7692 §7.1.1: the window may be taken over */
+		s->begun = inflateResetKeep(&s->z) == Z_OK;
+	else
+		s->begun = inflateReset2(&s->z, bits) == Z_OK;
+	return s->begun;
+}
+
+static enum coding_got inflate_some(struct stage *s, struct span *in, struct span *out)
+{
 	int rc;
 
-	if (s->broken)
-		return CODING_BAD;
 	for (;;) {
-		if (!s->begun && in->at < in->end) {
-			/* RFC 1950 §2.2 and RFC 1952 §2.3.1: neither can begin as the other does.
-			 */
-			uint8_t first = in->at[0];
-
-			isal_inflate_reset(z);
-			z->crc_flag = s->kind == CODING_RAW_DEFLATE              ? ISAL_DEFLATE
-				      : first == 0x1f                            ? ISAL_GZIP
-				      : (first & 0x0f) == 8 && (first >> 4) <= 7 ? ISAL_ZLIB
-										 : ISAL_DEFLATE;
-			s->begun = true;
-		}
-		if (!s->begun)
+		if (in->at == in->end && !s->begun)
 			return CODING_MORE;
-		z->next_in = (uint8_t *)in->at;
-		z->avail_in = (uint32_t)span_len(*in);
-		z->next_out = s->out;
-		z->avail_out = OUT_BYTES;
-		rc = isal_inflate(z);
-		in->at = in->end - z->avail_in;
-		s->whole = z->block_state == ISAL_BLOCK_FINISH;
-		*out = span_of(s->out, OUT_BYTES - z->avail_out);
-		s->broken = rc < 0;
-		if (s->broken && !span_len(*out))
+		/* RFC 1952 §2.2: behind a member another one may follow. */
+		if (s->begun && s->whole && in->at < in->end) {
+			if (!s->gzip || in->at[0] != 0x1f)
+				return CODING_END;
+			s->begun = false;
+		}
+		if (!s->begun && !begin_member(s, in->at[0]))
 			return CODING_BAD;
+		if (s->whole)
+			return s->gzip ? CODING_MORE : CODING_END;
+		s->z.next_in = (uint8_t *)in->at;
+		s->z.avail_in = (uint32_t)span_len(*in);
+		s->z.next_out = s->out;
+		s->z.avail_out = OUT_BYTES;
+		rc = inflate(&s->z, Z_NO_FLUSH);
+		in->at = in->end - s->z.avail_in;
+		s->whole = rc == Z_STREAM_END;
+		*out = span_of(s->out, OUT_BYTES - s->z.avail_out);
+		s->broken = rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR;
 		if (span_len(*out))
 			return CODING_BYTES;
-		if (z->block_state != ISAL_BLOCK_FINISH)
-			return CODING_MORE;
-		/* RFC 1952 §2.2: another member may follow. */
-		if (z->crc_flag != ISAL_GZIP || (in->at < in->end && in->at[0] != 0x1f))
-			return CODING_END;
-		s->begun = false;
-		if (in->at == in->end)
+		if (s->broken)
+			return CODING_BAD;
+		if (!s->whole)
 			return CODING_MORE;
 	}
 }
@@ -228,25 +261,26 @@ static enum coding_got unbrotli(struct stage *s, struct span *in, struct span *o
 	return rc == BROTLI_DECODER_RESULT_SUCCESS ? CODING_END : CODING_MORE;
 }
 
+/* Frames may follow one another: there is no end of its own. */
 static enum coding_got unzstd(struct stage *s, struct span *in, struct span *out)
 {
 	ZSTD_inBuffer from = {.src = in->at, .size = span_len(*in)};
 	ZSTD_outBuffer to = {.dst = s->out, .size = OUT_BYTES};
-	size_t rc = ZSTD_decompressStream(s->zstd, &to, &from);
+	size_t rc = 0, before;
 
+	do {
+		before = from.pos;
+		rc = ZSTD_decompressStream(s->zstd, &to, &from);
+		s->whole = rc == 0 ? true : from.pos == before && to.pos == 0 && s->whole;
+	} while (!ZSTD_isError(rc) && to.pos == 0 && from.pos < from.size && from.pos > before);
 	in->at += from.pos;
-	if (from.pos || to.pos)
-		s->whole = rc == 0;
 	*out = span_of(s->out, to.pos);
 	if (to.pos)
 		return CODING_BYTES;
-	if (ZSTD_isError(rc))
-		return CODING_BAD;
-	return CODING_MORE; /* frames may follow one another: there is no end of its own */
+	return ZSTD_isError(rc) || from.pos < from.size ? CODING_BAD : CODING_MORE;
 }
 
-static enum coding_got step(const struct codings *c, struct stage *s, struct span *in,
-			    struct span *out)
+static enum coding_got step(struct stage *s, struct span *in, struct span *out)
 {
 	size_t before = span_len(*in);
 	enum coding_got got = CODING_END;
@@ -254,7 +288,7 @@ static enum coding_got step(const struct codings *c, struct stage *s, struct spa
 	switch (s->kind) {
 	case CODING_GZIP:
 	case CODING_RAW_DEFLATE:
-		got = inflate(s, in, out);
+		got = inflate_some(s, in, out);
 		break;
 	case CODING_BROTLI:
 		got = unbrotli(s, in, out);
@@ -264,18 +298,18 @@ static enum coding_got step(const struct codings *c, struct stage *s, struct spa
 		break;
 	}
 	s->in_bytes += before - span_len(*in);
-	if (got != CODING_BYTES)
-		return got;
-	s->out_bytes += span_len(*out);
-	if (s->out_bytes > c->conf.max_bytes ||
-	    (s->out_bytes > RATIO_FREE && s->out_bytes / c->conf.max_ratio > s->in_bytes))
-		return CODING_BOMB;
 	return got;
+}
+
+static bool too_much(const struct codings *c, const struct stage *s, uint64_t bytes)
+{
+	return bytes > c->conf.max_bytes ||
+	       (bytes > RATIO_FREE && bytes / c->conf.max_ratio > s->in_bytes);
 }
 
 enum coding_got coding_next(struct codings *c, uint32_t decoder, struct span *in, struct span *out)
 {
-	struct stage *s = stage_of(c, decoder), *next;
+	struct stage *s = stage_of(c, decoder), *next = NULL;
 	enum coding_got got;
 
 	*out = (struct span){0};
@@ -284,18 +318,31 @@ enum coding_got coding_next(struct codings *c, uint32_t decoder, struct span *in
 		return CODING_END;
 	}
 	for (;;) {
-		if (s->next) { /* what waits further down comes first */
+		if (s->next)
 			next = stage_of(c, s->next);
+		if (s->next && !next->ended) { /* what waits further down comes first */
 			got = coding_next(c, s->next, &next->rest, out);
-			if (got != CODING_MORE) {
-				s->ended = got != CODING_BYTES;
+			s->out_bytes += span_len(*out);
+			if (got == CODING_BYTES && too_much(c, s, s->out_bytes))
+				got = CODING_BOMB;
+			if (got == CODING_BYTES)
 				return got;
-			}
+			s->ended = got != CODING_MORE && got != CODING_END;
+			if (s->ended)
+				return got;
 		}
-		got = step(c, s, in, s->next ? &next->rest : out);
-		if (got == CODING_BYTES && s->next)
-			continue;
-		s->ended = got != CODING_MORE && got != CODING_BYTES;
+		got = step(s, in, s->next ? &next->rest : out);
+		if (got == CODING_BYTES) {
+			s->own_bytes += span_len(s->next ? next->rest : *out);
+			if (too_much(c, s, s->own_bytes))
+				got = CODING_BOMB;
+			else if (!s->next)
+				return got;
+			else
+				continue; /* behind its end there is nothing to decode: on to ours
+					   */
+		}
+		s->ended = got != CODING_MORE;
 		if (s->ended)
 			in->at = in->end;
 		return got;
@@ -314,7 +361,7 @@ void coding_renew(struct codings *c, uint32_t decoder)
 {
 	struct stage *s = stage_of(c, decoder);
 
-	s->in_bytes = s->out_bytes = 0;
+	s->in_bytes = s->own_bytes = s->out_bytes = 0;
 }
 
 void coding_again(struct codings *c, uint32_t decoder)

@@ -176,12 +176,13 @@ static void tell_ready(struct http1 *h, struct http1_state *st)
 	while (st->first) {
 		const struct exchange *x = exchange_at(h, st->first);
 
-		if (is_over(&x->side[HTTP1_RESPONSE]) &&
-		    (is_over(&x->side[HTTP1_REQUEST]) ||
-		     (!x->side[HTTP1_REQUEST].seen && st->early > HTTP1_EARLY)))
-			tell_first(h, st);
-		else
+		bool asked = x->side[HTTP1_REQUEST].seen;
+
+		if (!is_over(&x->side[HTTP1_RESPONSE]) ||
+		    (asked ? !is_over(&x->side[HTTP1_REQUEST]) : st->early <= HTTP1_EARLY))
 			return;
+		st->gone += !asked;
+		tell_first(h, st);
 	}
 }
 
@@ -197,27 +198,33 @@ static uint32_t find_without(const struct http1 *h, const struct http1_state *st
 	return entry;
 }
 
-static uint32_t append(struct http1 *h, struct http1_state *st, enum http1_side side, bool lost)
+static uint32_t append(struct http1 *h, struct http1_state *st, enum http1_side side, bool alone)
 {
 	uint32_t entry;
 
-	if (side == HTTP1_REQUEST && st->queued >= HTTP1_QUEUE) {
+	if (side == HTTP1_REQUEST && !alone && st->queued >= HTTP1_QUEUE) {
 		h->parser.host->anomaly(h->parser.host, ANOMALY_HTTP_QUEUE);
 		if (exchange_at(h, st->first)->side[HTTP1_RESPONSE].seen) {
 			h->counts.exchanges_refused++; /* its response is being read */
+			st->skip++;
 			return 0;
 		}
 		st->unasked++;
 		tell_first(h, st);
 	}
 	entry = take(h);
-	if (!entry)
+	if (!entry) {
+		st->skip += side == HTTP1_REQUEST && !alone;
 		return 0;
+	}
 	exchange_at(h, entry)->tx_id = st->tx_count++;
-	if (side == HTTP1_RESPONSE && (st->unasked || lost)) {
-		st->unasked -= st->unasked > 0;
+	if (alone) {
 		exchange_at(h, entry)->loose = true;
 		return entry;
+	}
+	if (side == HTTP1_REQUEST) {
+		exchange_at(h, entry)->skip = st->skip;
+		st->skip = 0;
 	}
 	if (st->last)
 		exchange_at(h, st->last)->next = entry;
@@ -233,17 +240,33 @@ uint32_t exchange_begin(struct http1 *h, struct http1_state *st, enum http1_side
 {
 	uint32_t entry = 0;
 	struct exchange *x;
+	bool alone;
 
-	if (side == HTTP1_REQUEST ? st->early > 0 : st->unasked == 0)
+	if (side == HTTP1_REQUEST) {
+		alone = st->gone > 0;
+		st->gone -= alone;
+	} else if (st->unasked) {
+		alone = true;
+		st->unasked--;
+	} else {
+		uint32_t *skip;
+
+		entry = find_without(h, st, side);
+		skip = entry ? &exchange_at(h, entry)->skip : &st->skip;
+		alone = *skip > 0 || (!entry && lost);
+		*skip -= *skip > 0;
+		entry = alone ? 0 : entry;
+	}
+	if (side == HTTP1_REQUEST && !alone && st->early > 0)
 		entry = find_without(h, st, side);
 	if (!entry)
-		entry = append(h, st, side, lost);
+		entry = append(h, st, side, alone);
 	if (!entry)
 		return 0;
 	x = exchange_at(h, entry);
 	x->side[side].seen = true;
 	if (side == HTTP1_REQUEST) {
-		st->early--;
+		st->early -= !alone;
 		h->counts.requests++;
 	} else {
 		x->interim = (uint16_t)st->interim;

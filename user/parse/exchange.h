@@ -21,7 +21,8 @@ struct exchange {
 	bool old;           /* HTTP/0.9: the response has no header */
 	bool upgrade;       /* the request asks for another protocol */
 	bool websocket;     /* namely this one */
-	bool loose;         /* in no queue: its request was written already */
+	bool loose;         /* in no queue: what it would belong to was told, or had no room */
+	uint32_t skip;      /* requests right before this one that found no room */
 	bool no_context[2]; /* RFC 7692 §7.1: client, server */
 	bool deflate;
 };
@@ -32,12 +33,14 @@ struct http1_dir {
 	uint64_t line_off; /* where the line in hand begins */
 	uint64_t left;     /* of the body, or the chunk */
 	struct line_tail tail;
-	uint32_t exchange; /* the message in hand belongs to; + 1, 0 = none in hand */
+	struct line_tail kept; /* the body so far, while nothing of it is decoded */
+	uint32_t exchange;     /* the message in hand belongs to; + 1, 0 = none in hand */
 	uint32_t decoder;
 	uint32_t header_bytes;
 	uint8_t phase;  /* http1.c */
 	uint8_t header; /* the one a folded line would continue */
 	uint16_t flags;
+	uint16_t status;
 	uint8_t codings;
 	uint8_t coding[CODING_STACK];
 	uint8_t role;  /* enum http1_side */
@@ -53,6 +56,8 @@ struct http1_state {
 	uint32_t queued, early;     /* early: of these, without a request so far */
 	uint32_t tx_count, unasked; /* unasked: responses whose requests were given up */
 	uint32_t interim;
+	uint32_t skip; /* requests behind the last of the queue that found no room */
+	uint32_t gone; /* responses that were told before their requests came */
 };
 
 static inline struct http1_state *http1_state(const struct http1 *h, uint32_t state)

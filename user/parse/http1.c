@@ -32,6 +32,8 @@ enum {
 	NO_DECODER = 1 << 6, /* decoding failed: bytes count as they come */
 	NO_BODY = 1 << 7,    /* interim: part of no transaction */
 	EMPTY_LENGTH = 1 << 8,
+	UNKNOWN_CODING = 1 << 9, /* the body stays as it is */
+	AS_IT_CAME = 1 << 10,    /* it is not what it claims to be */
 };
 
 static struct http1 *of(struct parser *p)
@@ -64,22 +66,24 @@ static void body_end_decoder(struct http1 *h, struct http1_dir *d)
 {
 	coding_end(&h->codings, d->decoder);
 	d->decoder = 0;
+	lines_done(&h->lines, &d->kept);
 }
 
 static void decode(struct http1 *h, struct http1_dir *d, struct span in)
 {
 	const struct http1_message *m = &exchange_at(h, d->exchange)->side[d->role];
-	struct span out;
+	struct span out, all = in, held;
 
 	for (;;) {
-		const uint8_t *from = in.at;
-
 		switch (coding_next(&h->codings, d->decoder, &in, &out)) {
 		case CODING_BYTES:
+			lines_done(&h->lines, &d->kept);
 			exchange_body(h, d, out, true);
 			continue;
 		case CODING_MORE:
 		case CODING_END:
+			if (m->length == 0) /* should it turn out to be something else */
+				lines_hold(&h->lines, &d->kept, all);
 			return;
 		case CODING_BOMB:
 			odd(h, ANOMALY_HTTP_DECODE_LIMIT);
@@ -87,13 +91,17 @@ static void decode(struct http1 *h, struct http1_dir *d, struct span in)
 		case CODING_BAD:
 			odd(h, ANOMALY_HTTP_DECODE_FAILED);
 			if (m->length == 0) { /* it is not what it claims to be: as it came */
-				in.at = from;
-				exchange_body(h, d, in, d->flags & IS_CHUNKED);
+				d->flags |= AS_IT_CAME;
+				held = lines_held(&h->lines, &d->kept);
+				if (span_len(held))
+					exchange_body(h, d, held, d->flags & IS_CHUNKED);
+				exchange_body(h, d, all, d->flags & IS_CHUNKED);
 			}
 			break;
 		}
+		lines_done(&h->lines, &d->kept);
 		body_end_decoder(h, d);
-		d->flags |= m->length ? NO_DECODER : 0;
+		d->flags |= NO_DECODER;
 		return;
 	}
 }
@@ -105,7 +113,7 @@ static void body(struct http1 *h, struct http1_dir *d, const uint8_t *at, uint64
 	h->counts.wire_bytes += n;
 	if (d->decoder)
 		decode(h, d, span_of(at, n));
-	else if (!(d->flags & NO_DECODER))
+	else if (!(d->flags & NO_DECODER) || (d->flags & AS_IT_CAME))
 		exchange_body(h, d, span_of(at, n), d->flags & IS_CHUNKED);
 }
 
@@ -141,6 +149,7 @@ static void finish(struct http1 *h, struct http1_state *st, struct http1_dir *d,
 		else if (d->decoder && complete) /* the encoded data stops short */
 			odd(h, ANOMALY_HTTP_DECODE_FAILED);
 	}
+	lines_done(&h->lines, &d->kept);
 	body_end_decoder(h, d);
 	d->exchange = 0;
 	d->phase = PHASE_START;
@@ -193,6 +202,7 @@ static bool switches(const struct exchange *x)
 static void header_end(struct http1 *h, struct http1_state *st, struct http1_dir *d, uint64_t end)
 {
 	struct exchange *x = d->exchange ? exchange_at(h, d->exchange) : NULL;
+	uint16_t status = d->status;
 
 	if (x)
 		x->side[d->role].header_end = end;
@@ -206,8 +216,8 @@ static void header_end(struct http1 *h, struct http1_state *st, struct http1_dir
 		d->phase = PHASE_START;
 		return;
 	}
-	if (x && (x->status == 204 || x->status == 304 || x->status == 101 ||
-		  x->method == METHOD_HEAD || switches(x)))
+	if (status == 204 || status == 304 || status == 101 ||
+	    (x && (x->method == METHOD_HEAD || switches(x))))
 		finish(h, st, d, end, true);
 	else
 		frame_body(h, st, d, end, true);
@@ -219,7 +229,7 @@ static void add_coding(struct http1_dir *d, struct span value)
 {
 	struct span element;
 
-	while (http1_list_next(&value, &element)) {
+	while (!(d->flags & UNKNOWN_CODING) && http1_list_next(&value, &element)) {
 		element = http1_without_parameters(element);
 		int kind = http1_is(element, "gzip") || http1_is(element, "x-gzip") ||
 					   http1_is(element, "deflate")
@@ -231,7 +241,8 @@ static void add_coding(struct http1_dir *d, struct span value)
 		if (span_len(element) == 0 || http1_is(element, "identity"))
 			continue;
 		if (kind < 0 || d->codings == CODING_STACK) {
-			d->codings = 0; /* unknown: the body stays as it is */
+			d->codings = 0;
+			d->flags |= UNKNOWN_CODING;
 			return;
 		}
 		d->coding[d->codings++] = (uint8_t)kind;
@@ -461,6 +472,7 @@ static void on_status(struct http1 *h, struct http1_state *st, struct http1_dir 
 		return;
 	}
 	begin(h, st, d);
+	d->status = r->status;
 	if (!d->exchange)
 		return;
 	x = exchange_at(h, d->exchange);
@@ -485,10 +497,17 @@ static bool awaits_old(const struct http1 *h, const struct http1_state *st,
 
 static void begin_old(struct http1 *h, struct http1_state *st, struct http1_dir *d)
 {
+	struct span held;
+
 	begin(h, st, d);
-	if (d->exchange)
+	if (d->exchange) {
 		exchange_at(h, d->exchange)->side[d->role].header_end = d->line_off;
+		exchange_at(h, d->exchange)->side[d->role].has_body = true;
+	}
 	d->phase = PHASE_CLOSE;
+	held = lines_held(&h->lines, &d->tail);
+	body(h, d, held.at, span_len(held));
+	lines_done(&h->lines, &d->tail);
 }
 
 /* Behind a request for another protocol the client may go on in that one. */
@@ -531,8 +550,10 @@ static bool on_start(struct http1 *h, struct http1_state *st, uint8_t dir, struc
 	if (d->role == HTTP1_RESPONSE)
 		return false;
 	d->known = true;
-	if (d->lost)
+	if (d->lost) {
 		exchange_lost(h, st, HTTP1_REQUEST);
+		st->gone = 0;
+	}
 	d->lost = false;
 	on_request(h, st, d, &request);
 	return true;
@@ -558,8 +579,10 @@ static void on_line(struct http1 *h, struct http1_state *st, uint8_t dir, struct
 			return;
 		}
 		if (awaits_old(h, st, d)) {
+			bool kept = d->tail.entry;
+
 			begin_old(h, st, d);
-			body(h, d, line.at, span_len(line));
+			body(h, d, kept ? line.end - 1 : line.at, kept ? 1 : span_len(line));
 			return;
 		}
 		odd(h, ANOMALY_HTTP_BAD_START);
@@ -617,13 +640,13 @@ static void on_line(struct http1 *h, struct http1_state *st, uint8_t dir, struct
 }
 
 /* While lost, only what may begin a start line is worth a buffer. */
-static bool skip_to_candidate(const struct http1_dir *d, struct span *bytes)
+static bool skip_to_candidate(const struct http1_dir *d, bool known, struct span *bytes)
 {
 	while (bytes->at < bytes->end) {
 		uint8_t c = bytes->at[0];
 		const uint8_t *nl;
 
-		if (d->role == HTTP1_RESPONSE ? c == 'H' : c >= 'A' && c <= 'Z')
+		if (known && d->role == HTTP1_RESPONSE ? c == 'H' : c >= 'A' && c <= 'Z')
 			return true;
 		nl = memchr(bytes->at, '\n', span_len(*bytes));
 		bytes->at = nl ? nl + 1 : bytes->end;
@@ -683,11 +706,14 @@ static uint64_t feed_bytes(struct http1 *h, struct http1_state *st, struct http1
 	return n;
 }
 
-static bool may_be_status(struct span bytes)
+static bool may_be_status(struct span held, struct span bytes)
 {
-	size_t n = span_len(bytes) < 5 ? span_len(bytes) : 5;
+	static const char name[] = "HTTP/";
+	size_t have = span_len(held) < 5 ? span_len(held) : 5;
+	size_t n = span_len(bytes) < 5 - have ? span_len(bytes) : 5 - have;
 
-	return memcmp(bytes.at, "HTTP/", n) == 0;
+	return !memcmp(held.at ? held.at : bytes.at, name, have) &&
+	       !memcmp(bytes.at, name + have, n);
 }
 
 static void set_roles(struct http1_state *st, struct parse_side side)
@@ -726,8 +752,10 @@ static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side s
 	set_roles(st, side);
 	d->off = off + span_len(*bytes);
 	while (bytes->at < bytes->end && !leaves) {
-		if (awaits_old(h, st, d) && !d->tail.entry && !may_be_status(*bytes)) {
-			d->line_off = off + (uint64_t)(bytes->at - from);
+		if (awaits_old(h, st, d) &&
+		    !may_be_status(lines_held(&h->lines, &d->tail), *bytes)) {
+			if (!d->tail.entry)
+				d->line_off = off + (uint64_t)(bytes->at - from);
 			begin_old(h, st, d);
 		}
 		if (takes_bytes(d->phase)) {
@@ -738,7 +766,10 @@ static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side s
 		if (!d->tail.entry && !d->tail.cut) {
 			if (d->phase == PHASE_HEADER && !(d->flags & MAYBE_OLD))
 				run_headers(h, d, bytes);
-			if (d->phase == PHASE_LOST && !skip_to_candidate(d, bytes))
+			if (bytes->at == bytes->end)
+				break;
+			if (d->phase == PHASE_LOST &&
+			    !skip_to_candidate(d, st->dir[0].known || st->dir[1].known, bytes))
 				break;
 			d->line_off = off + (uint64_t)(bytes->at - from);
 		}
@@ -768,6 +799,7 @@ static void gap(struct parser *p, uint32_t state, struct parse_side side, uint64
 	if (takes_bytes(d->phase)) {
 		if (d->decoder) /* what follows cannot be decoded */
 			d->flags |= NO_DECODER;
+		d->flags &= (uint16_t)~AS_IT_CAME;
 		body_end_decoder(h, d);
 	}
 	if (d->phase == PHASE_CLOSE || d->phase == PHASE_OTHER)
@@ -781,10 +813,7 @@ static void gap(struct parser *p, uint32_t state, struct parse_side side, uint64
 		return;
 	}
 	if (d->exchange)
-		finish(h, st, d,
-		       d->phase == PHASE_BODY    ? d->off - len + d->left
-		       : d->phase == PHASE_CHUNK ? d->off - len
-						 : d->line_off,
+		finish(h, st, d, d->phase == PHASE_BODY ? d->off - len + d->left : d->off - len,
 		       false);
 	d->phase = PHASE_LOST;
 	d->lost = d->lost || len >= SHORTEST;
@@ -799,6 +828,8 @@ static void ended(struct parser *p, uint32_t state, struct parse_side side, bool
 	if (d->ended)
 		return;
 	d->ended = true;
+	if (d->tail.entry && awaits_old(h, st, d))
+		begin_old(h, st, d);
 	lines_done(&h->lines, &d->tail);
 	if (d->exchange)
 		finish(h, st, d, d->off,

@@ -151,7 +151,7 @@ bool http1_chunk_size(struct span line, uint64_t *size, bool *odd)
 		p++;
 	line.at = p;
 	/*!re2c
-	[0-9a-fA-F]+ blank* [;\r\n]	{ goto number; }
+	[0-9a-fA-F]+ blank* (";" | end)	{ goto number; }
 	[0-9a-fA-F]+			{ *odd = garbage = true; goto number; }
 	*				{ (void)marker; return false; }
 	*/
@@ -180,14 +180,15 @@ bool http1_length(struct span value, uint64_t *length, bool *overflow)
 
 	*overflow = false;
 	while (http1_list_next(&value, &element)) {
+		bool beyond = false;
 		uint64_t v = 0;
 
 		for (const uint8_t *p = element.at; p < element.end; p++) {
 			if (*p < '0' || *p > '9')
 				return false;
 			if (v > (HTTP1_LENGTH_MAX - 9) / 10)
-				*overflow = true;
-			v = *overflow ? HTTP1_LENGTH_MAX : v * 10 + (*p - '0');
+				beyond = *overflow = true;
+			v = beyond ? HTTP1_LENGTH_MAX : v * 10 + (*p - '0');
 		}
 		if (element.at == element.end || (!first && v != *length))
 			return false;
@@ -201,6 +202,7 @@ enum http1_transfer http1_transfer(struct span value, bool *odd)
 {
 	enum http1_transfer last = HTTP1_TE_OTHER;
 	struct span element;
+	bool ends_in_comma = value.end > value.at && value.end[-1] == ',';
 	uint32_t n = 0;
 
 	*odd = false;
@@ -212,7 +214,7 @@ enum http1_transfer http1_transfer(struct span value, bool *odd)
 		       : http1_is(coding, "identity") ? HTTP1_TE_IDENTITY
 						      : HTTP1_TE_OTHER;
 	}
-	*odd |= last != HTTP1_TE_CHUNKED;
+	*odd |= last != HTTP1_TE_CHUNKED || ends_in_comma;
 	return n > 1 && last == HTTP1_TE_IDENTITY ? HTTP1_TE_OTHER : last;
 }
 

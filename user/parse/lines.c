@@ -75,6 +75,8 @@ bool lines_next(struct lines *l, struct line_tail *t, struct span *in, struct sp
 		in->at = end;
 		return true;
 	}
+	if (in->at == in->end)
+		return false;
 	keep(l, t, in->at, (size_t)((nl ? nl : end) - in->at));
 	in->at = end;
 	if (!nl)
@@ -86,6 +88,18 @@ bool lines_next(struct lines *l, struct line_tail *t, struct span *in, struct sp
 	buffer_of(l, t->entry)[t->len] = '\n';
 	*line = span_of(buffer_of(l, t->entry), t->len + 1U);
 	return true;
+}
+
+struct span lines_held(const struct lines *l, const struct line_tail *t)
+{
+	return t->entry ? span_of(buffer_of(l, t->entry), t->len) : (struct span){0};
+}
+
+bool lines_hold(struct lines *l, struct line_tail *t, struct span bytes)
+{
+	if (span_len(bytes))
+		keep(l, t, bytes.at, span_len(bytes));
+	return !t->cut;
 }
 
 bool lines_done(struct lines *l, struct line_tail *t)

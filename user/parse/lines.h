@@ -40,6 +40,10 @@ void lines_close(struct lines *l);
 /* The next line of *in, which moves behind it; false where more bytes are needed.  The line is
  * valid until lines_done. */
 bool lines_next(struct lines *l, struct line_tail *t, struct span *in, struct span *line);
+/* What is kept of an unfinished line. */
+struct span lines_held(const struct lines *l, const struct line_tail *t);
+/* Keeps bytes as an unfinished line does; false where not all found room. */
+bool lines_hold(struct lines *l, struct line_tail *t, struct span bytes);
 /* The line was looked at; true where it had been cut. */
 bool lines_done(struct lines *l, struct line_tail *t);
 
