@@ -65,42 +65,59 @@ static uint8_t *read_file(const char *path, size_t *len)
 	return at;
 }
 
+/* One side of the first connection to a port, while its frames are read. */
+struct side {
+	unsigned port, client; /* client: its port, 0 until it is known */
+	bool server;
+	uint32_t first; /* sequence number of the first byte */
+	uint8_t *bytes;
+	size_t len;
+};
+
+static void take(struct side *d, const struct segment *s)
+{
+	bool back = s->sport == d->port;
+	unsigned other = back ? s->dport : s->sport;
+	size_t off;
+
+	if (!back && s->dport != d->port)
+		return;
+	if (!d->client)
+		d->client = other;
+	if (other != d->client || back != d->server)
+		return;
+	if (s->syn) {
+		d->first = s->seq + 1;
+		return;
+	}
+	off = s->seq - d->first;
+	if (off + s->len > MAX_FILE)
+		return;
+	memcpy(d->bytes + off, s->at, s->len);
+	d->len = off + s->len > d->len ? off + s->len : d->len;
+}
+
 uint8_t *capture_side(const char *path, unsigned port, bool server, size_t *len)
 {
 	size_t size, pos = FILE_HEADER;
-	uint8_t *file = read_file(path, &size), *out = calloc(1, MAX_FILE);
-	unsigned client = 0;
-	uint32_t first = 0;
+	uint8_t *file = read_file(path, &size);
+	struct side d = {.port = port, .server = server, .bytes = calloc(1, MAX_FILE)};
 
-	*len = 0;
-	while (file && out && pos + RECORD_HEADER <= size) {
+	while (file && d.bytes && pos + RECORD_HEADER <= size) {
 		size_t n = le32(file + pos + 8);
 		struct segment s;
-		size_t off;
 
 		pos += RECORD_HEADER;
 		if (n > size - pos)
 			break;
-		if (segment_of(file + pos, n, &s) && (s.sport == port || s.dport == port)) {
-			bool back = s.sport == port;
-
-			if (!client)
-				client = back ? s.dport : s.sport;
-			if (client == (back ? s.dport : s.sport) && back == server) {
-				if (s.syn)
-					first = s.seq + 1;
-				off = s.seq - first;
-				if (!s.syn && off + s.len <= MAX_FILE) {
-					memcpy(out + off, s.at, s.len);
-					*len = off + s.len > *len ? off + s.len : *len;
-				}
-			}
-		}
+		if (segment_of(file + pos, n, &s))
+			take(&d, &s);
 		pos += n;
 	}
 	free(file);
-	if (*len)
-		return out;
-	free(out);
+	*len = d.len;
+	if (d.len)
+		return d.bytes;
+	free(d.bytes);
 	return NULL;
 }

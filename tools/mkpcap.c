@@ -970,58 +970,75 @@ static void do_control(struct mkpcap *m, const char *name)
 	}
 }
 
-static void scatter_one(struct mkpcap *m, const char *name, bool back, const uint8_t *bytes,
-			size_t len, size_t size, size_t i)
+/* Bytes to be sent in pieces. */
+struct scattered {
+	const char *name;
+	bool back;
+	const uint8_t *bytes;
+	size_t len, size; /* of all, of a piece */
+};
+
+static void scatter_one(struct mkpcap *m, const struct scattered *s, size_t i)
 {
-	size_t from = i * size, n = size + (i % 7 == 6 ? size / 3 : 0), used;
+	size_t from = i * s->size, n = s->size + (i % 7 == 6 ? s->size / 3 : 0), used;
 	char line[MAX_LINE];
 
-	n = n < len - from ? n : len - from;
-	used = (size_t)snprintf(line, sizeof line, "%s %c PA @%zu%s ", name, back ? '<' : '>', from,
-				i % 9 == 8 ? " dup" : "");
+	n = n < s->len - from ? n : s->len - from;
+	used = (size_t)snprintf(line, sizeof line, "%s %c PA @%zu%s ", s->name, s->back ? '<' : '>',
+				from, i % 9 == 8 ? " dup" : "");
 	for (size_t k = 0; k < n; k++)
-		used += (size_t)snprintf(line + used, 3, "%02x", bytes[from + k]);
+		used += (size_t)snprintf(line + used, 3, "%02x", s->bytes[from + k]);
 	line_take(m, line);
 	do_packet(m, need(m, "a name"));
 }
 
-static void do_scatter(struct mkpcap *m, const char *word)
+static void scatter_all(struct mkpcap *m, const struct scattered *s, uint32_t state)
 {
 	enum { NEAR = 64 };
-	char name[32], path[4096];
-	size_t len = 0, size, n, order[NEAR];
-	uint8_t *bytes;
-	uint32_t state;
-	unsigned port;
-	bool back;
+	size_t n = (s->len + s->size - 1) / s->size;
 
-	(void)word;
-	snprintf(name, sizeof name, "%s", need(m, "a name"));
-	back = accept_word(m, "<");
-	if (!back && !accept_word(m, ">"))
-		fail(m, "scatter NAME must be followed by > or <");
-	snprintf(path, sizeof path, "%s", need(m, "a capture"));
-	port = (unsigned)number(m, 65535);
-	size = number(m, 16384);
-	state = (uint32_t)number(m, UINT32_MAX);
-	bytes = m->failed ? NULL : capture_side(path, port, back, &len);
-	if (!m->failed && (!bytes || !size))
-		fail(m, "no bytes to scatter: %s port %u", path, port);
-	n = bytes && size ? (len + size - 1) / size : 0;
-	for (size_t at = 0; at < n && !m->failed; at += NEAR) {
-		size_t k = n - at < NEAR ? n - at : NEAR;
+	for (size_t at = 0; at < n; at += NEAR) {
+		size_t k = n - at < NEAR ? n - at : NEAR, order[NEAR];
 
 		for (size_t i = 0; i < k; i++) {
 			size_t j;
 
 			state = state * 1103515245u + 12345u;
 			j = (state >> 16) % (i + 1);
+			order[i] = at + i;
 			order[i] = order[j];
 			order[j] = at + i;
 		}
 		for (size_t i = 0; i < k && !m->failed; i++)
-			scatter_one(m, name, back, bytes, len, size, order[i]);
+			scatter_one(m, s, order[i]);
 	}
+}
+
+static void do_scatter(struct mkpcap *m, const char *word)
+{
+	struct scattered s = {.name = ""};
+	char name[32], path[4096];
+	uint8_t *bytes = NULL;
+	uint32_t seed;
+	unsigned port;
+
+	(void)word;
+	snprintf(name, sizeof name, "%s", need(m, "a name"));
+	s.name = name;
+	s.back = accept_word(m, "<");
+	if (!s.back && !accept_word(m, ">"))
+		fail(m, "scatter NAME must be followed by > or <");
+	snprintf(path, sizeof path, "%s", need(m, "a capture"));
+	port = (unsigned)number(m, 65535);
+	s.size = number(m, 16384);
+	seed = (uint32_t)number(m, UINT32_MAX);
+	if (!m->failed)
+		bytes = capture_side(path, port, s.back, &s.len);
+	if (!m->failed && (!bytes || !s.size))
+		fail(m, "no bytes to scatter: %s port %u", path, port);
+	s.bytes = bytes;
+	if (bytes && s.size)
+		scatter_all(m, &s, seed);
 	free(bytes);
 }
 

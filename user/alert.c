@@ -60,11 +60,13 @@ static size_t fetch_stream(struct scan_host *host, uint32_t row, uint64_t off, u
 {
 	struct shard *s = shard_of_stream(host);
 	uint32_t slot = row / 2;
+	const struct tcp_conn *c = &s->tcp.conn[slot];
+	struct content_view v;
 
 	if (s->flows.flow[slot].proto != 6)
 		return 0;
-	return content_read(&s->content, slot, row & 1, s->tcp.conn[slot].dir[row & 1].off, off,
-			    dst, n);
+	v = content_view(&s->content, slot, c->dir[0].off, c->dir[1].off);
+	return content_read(&s->content, &v, row & 1, off, dst, n);
 }
 
 static size_t fetch_body(struct scan_host *host, uint32_t row, uint64_t off, uint8_t *dst, size_t n)

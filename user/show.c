@@ -182,13 +182,15 @@ static const struct watch_message *message_at(const struct show *s, uint8_t dir,
 /* Bytes [from, to) in one piece, holes left out; NULL where there is no memory. */
 static uint8_t *gather(const struct show *s, uint8_t dir, uint64_t from, uint64_t to, size_t *len)
 {
-	size_t n = content_find(s->content, &s->watch->view, dir, from, to, NULL, 0);
+	size_t n = content_find(s->content, &s->watch->view, dir, (struct content_range){from, to},
+				NULL, 0);
 	struct content_segment *g = calloc(n + 1, sizeof(*g));
 	uint8_t *bytes = malloc((size_t)(to - from) + 1);
 
 	*len = 0;
 	if (g && bytes)
-		content_find(s->content, &s->watch->view, dir, from, to, g, n);
+		content_find(s->content, &s->watch->view, dir, (struct content_range){from, to}, g,
+			     n);
 	for (size_t i = 0; g && bytes && i < n; i++)
 		*len += content_load(s->content, &g[i], 0, bytes + *len, (size_t)g[i].len);
 	free(g);
@@ -278,12 +280,13 @@ static int show_window(struct show *s)
 {
 	uint8_t dir = s->conf->direction == 0 ? s->client : !s->client;
 	uint64_t from = s->conf->start, to = from + s->conf->len;
-	size_t n = content_find(s->content, &s->watch->view, dir, from, to, NULL, 0);
+	size_t n = content_find(s->content, &s->watch->view, dir, (struct content_range){from, to},
+				NULL, 0);
 	struct content_segment *g = calloc(n + 1, sizeof(*g));
 
 	if (!g)
 		return 1;
-	content_find(s->content, &s->watch->view, dir, from, to, g, n);
+	content_find(s->content, &s->watch->view, dir, (struct content_range){from, to}, g, n);
 	show_head(s);
 	list_matches(s, dir, from, to);
 	if (s->chain.n) {
@@ -340,7 +343,8 @@ static int follow_bytes(struct show *s)
 	struct turn *t;
 
 	for (uint8_t dir = 0; dir < 2; dir++)
-		n[dir] = content_find(s->content, &s->watch->view, dir, 0, UINT64_MAX, NULL, 0);
+		n[dir] = content_find(s->content, &s->watch->view, dir,
+				      (struct content_range){0, UINT64_MAX}, NULL, 0);
 	all = n[0] + n[1];
 	if (all > SEGMENTS) {
 		log_line("the conversation has %zu pieces: look at it by --show", all);
@@ -349,8 +353,10 @@ static int follow_bytes(struct show *s)
 	g = calloc(all + 1, sizeof(*g));
 	t = calloc(all + 1, sizeof(*t));
 	if (g && t) {
-		content_find(s->content, &s->watch->view, 0, 0, UINT64_MAX, g, n[0]);
-		content_find(s->content, &s->watch->view, 1, 0, UINT64_MAX, g + n[0], n[1]);
+		content_find(s->content, &s->watch->view, 0, (struct content_range){0, UINT64_MAX},
+			     g, n[0]);
+		content_find(s->content, &s->watch->view, 1, (struct content_range){0, UINT64_MAX},
+			     g + n[0], n[1]);
 		for (size_t i = 0; i < all; i++)
 			t[i] = (struct turn){.segment = g[i], .dir = i >= n[0]};
 		qsort(t, all, sizeof(*t), by_order);

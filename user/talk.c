@@ -107,10 +107,11 @@ static struct parser *enter(struct shard *s, uint32_t slot)
 /* Bytes [0, upto) of a direction, which identification has passed by, once more. */
 static struct span from_start(struct shard *s, uint32_t slot, uint8_t dir, uint64_t upto)
 {
-	uint64_t end = s->tcp.conn[slot].dir[dir].off;
+	const struct tcp_conn *c = &s->tcp.conn[slot];
+	struct content_view v = content_view(&s->content, slot, c->dir[0].off, c->dir[1].off);
 
 	if (upto == 0 || upto > TALK_AGAIN ||
-	    content_read(&s->content, slot, dir, end, 0, s->talk.again, upto) != upto)
+	    content_read(&s->content, &v, dir, 0, s->talk.again, upto) != upto)
 		return (struct span){0};
 	return span_of(s->talk.again, upto);
 }

@@ -41,11 +41,13 @@
 	X(HTTP_LINE_LONG, "http.line_too_long", "applayer", "a line beyond the limit was cut")   \
 	X(HTTP_QUEUE, "http.too_many_requests", "applayer", "too many unanswered requests")      \
 	X(HTTP_DECODE_FAILED, "http.decode_failed", "applayer", "a damaged Content-Encoding")    \
-	X(HTTP_DECODE_LIMIT, "http.decode_limit", "applayer", "a body decodes to too much")         \
-	X(WEBSOCKET_FRAME, "websocket.bad_frame", "applayer", "no frame where one should be")       \
-	X(WEBSOCKET_MASK, "websocket.mask", "applayer", "masked by the server, or not by the client") \
-	X(WEBSOCKET_DECODE_FAILED, "websocket.decode_failed", "applayer", "a damaged message")      \
-	X(WEBSOCKET_DECODE_LIMIT, "websocket.decode_limit", "applayer", "a message inflates to too much")
+	X(HTTP_DECODE_LIMIT, "http.decode_limit", "applayer", "a body decodes to too much")      \
+	X(WEBSOCKET_FRAME, "websocket.bad_frame", "applayer", "no frame where one should be")    \
+	X(WEBSOCKET_MASK, "websocket.mask", "applayer",                                          \
+	  "masked by the server, or not by the client")                                          \
+	X(WEBSOCKET_DECODE_FAILED, "websocket.decode_failed", "applayer", "a damaged message")   \
+	X(WEBSOCKET_DECODE_LIMIT, "websocket.decode_limit", "applayer",                          \
+	  "a message inflates to too much")
 
 #define ANOMALY_ENUM(name, event, type, help) ANOMALY_##name,
 enum anomaly { ANOMALIES(ANOMALY_ENUM) ANOMALY_COUNT };

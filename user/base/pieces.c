@@ -127,11 +127,10 @@ static uint32_t fill(struct insert *in, uint32_t before, uint32_t seq, uint32_t 
 			return before;
 		}
 		p = &pool->piece[i];
-		*p = (struct piece){
-			.seq = seq,
-			.seg_start = seg->seq,
-			.seg_end = data_end + seg->cut,
-			.place = place_after(seg->place, seq - seg->seq)};
+		*p = (struct piece){.seq = seq,
+				    .seg_start = seg->seq,
+				    .seg_end = data_end + seg->cut,
+				    .place = place_after(seg->place, seq - seg->seq)};
 		if (seq_before(seq, data_end)) {
 			len = seq_min(end, data_end) - seq;
 			if (len > PIECE_DATA)

@@ -317,10 +317,10 @@ enum coding_got coding_next(struct codings *c, uint32_t decoder, struct span *in
 		in->at = in->end;
 		return CODING_END;
 	}
+	if (s->next)
+		next = stage_of(c, s->next);
 	for (;;) {
-		if (s->next)
-			next = stage_of(c, s->next);
-		if (s->next && !next->ended) { /* what waits further down comes first */
+		if (next && !next->ended) { /* what waits further down comes first */
 			got = coding_next(c, s->next, &next->rest, out);
 			s->out_bytes += span_len(*out);
 			if (got == CODING_BYTES && too_much(c, s, s->out_bytes))
@@ -331,12 +331,12 @@ enum coding_got coding_next(struct codings *c, uint32_t decoder, struct span *in
 			if (s->ended)
 				return got;
 		}
-		got = step(s, in, s->next ? &next->rest : out);
+		got = step(s, in, next ? &next->rest : out);
 		if (got == CODING_BYTES) {
-			s->own_bytes += span_len(s->next ? next->rest : *out);
+			s->own_bytes += span_len(next ? next->rest : *out);
 			if (too_much(c, s, s->own_bytes))
 				got = CODING_BOMB;
-			else if (!s->next)
+			else if (!next)
 				return got;
 			else
 				continue; /* behind its end there is nothing to decode: on to ours

@@ -209,15 +209,16 @@ struct content_diff content_compare(const struct content *c, uint32_t slot, uint
 	return d;
 }
 
-size_t content_read(const struct content *c, uint32_t slot, uint8_t dir, uint64_t end, uint64_t off,
-		    uint8_t *dst, size_t n)
+size_t content_read(const struct content *c, const struct content_view *v, uint8_t dir,
+		    uint64_t off, uint8_t *dst, size_t n)
 {
+	uint64_t end = v->end[dir];
 	uint32_t steps = 0;
 	size_t have = n; /* what is missing at the front of dst is missing at all */
 
 	if (off + n > end)
 		have = n = off < end ? (size_t)(end - off) : 0;
-	for (uint32_t i = tail_of(c, slot)->newest[dir]; i != NONE && end > off; steps++) {
+	for (uint32_t i = v->newest[dir]; i != NONE && end > off; steps++) {
 		const struct extent *e = extent_of(c, i);
 		uint64_t start = end - length_of(e);
 		uint64_t lo = start > off ? start : off, hi = end < off + n ? end : off + n;
@@ -257,8 +258,9 @@ static struct content_segment segment_of(const struct extent *e, uint32_t order,
 }
 
 size_t content_find(const struct content *c, const struct content_view *v, uint8_t dir,
-		    uint64_t from, uint64_t to, struct content_segment *out, size_t max)
+		    struct content_range range, struct content_segment *out, size_t max)
 {
+	uint64_t from = range.from, to = range.to;
 	uint64_t end = v->end[dir];
 	size_t n = 0, all = 0;
 

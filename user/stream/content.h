@@ -69,10 +69,6 @@ struct content_diff {
 struct content_diff content_compare(const struct content *c, uint32_t slot, uint8_t dir,
 				    uint64_t end, uint64_t off, struct span bytes);
 
-/* Delivered bytes of a direction again, from `off` on; `end` as above.  How many could be had. */
-size_t content_read(const struct content *c, uint32_t slot, uint8_t dir, uint64_t end, uint64_t off,
-		    uint8_t *dst, size_t n);
-
 /* All that was delivered of a stream, also after its slot has another owner. */
 struct content_view {
 	uint32_t newest[2];
@@ -82,6 +78,14 @@ struct content_view {
 struct content_view content_view(const struct content *c, uint32_t slot, uint64_t end0,
 				 uint64_t end1);
 
+/* Delivered bytes of a direction again, from `off` on.  How many could be had. */
+size_t content_read(const struct content *c, const struct content_view *v, uint8_t dir,
+		    uint64_t off, uint8_t *dst, size_t n);
+
+struct content_range {
+	uint64_t from, to; /* half open */
+};
+
 struct content_segment {
 	uint64_t off, len;
 	enum segment_kind kind;
@@ -89,10 +93,10 @@ struct content_segment {
 	uint64_t place; /* private */
 };
 
-/* The first `max` segments that reach into [from, to), in order and clipped to it.  How many there
+/* The first `max` segments that reach into the range, in order and clipped to it.  How many there
  * are in all.  Where the log was full, what it lost is one evicted segment. */
 size_t content_find(const struct content *c, const struct content_view *v, uint8_t dir,
-		    uint64_t from, uint64_t to, struct content_segment *out, size_t max);
+		    struct content_range range, struct content_segment *out, size_t max);
 /* Bytes of a data segment; fewer than n where they are gone. */
 size_t content_load(const struct content *c, const struct content_segment *s, uint64_t skip,
 		    uint8_t *dst, size_t n);

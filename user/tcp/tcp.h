@@ -57,7 +57,7 @@ enum chunk_kind { CHUNK_DATA, CHUNK_GAP, CHUNK_CUT, CHUNK_AGAIN };
 struct chunk {
 	enum chunk_kind kind;
 	uint8_t dir;
-	uint64_t off;   /* of the first byte in the stream */
+	uint64_t off; /* of the first byte in the stream */
 	uint64_t len;
 	const uint8_t *at; /* DATA and AGAIN: a copy of bytes that were delivered before */
 	uint64_t place;    /* of DATA in the capture, or PLACE_NONE */
