@@ -25,9 +25,11 @@
 	X(lines)     \
 	X(coding)    \
 	X(http1)     \
+	X(websocket) \
 	X(json)      \
 	X(record)    \
 	X(sink)      \
+	X(slice)     \
 	X(transform) \
 	X(replay)
 

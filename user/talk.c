@@ -162,7 +162,7 @@ static bool hand_over(struct shard *s, uint32_t slot, uint8_t dir, const struct 
 
 	(void)dir;
 	if (next->service != SERVICE_UNKNOWN)
-		service_by_content(&st->service, next->service, 100, SIDE_UNKNOWN);
+		service_by_parser(&st->service, next->service);
 	if (!state)
 		return next->service != SERVICE_UNKNOWN;
 	st->parser = which;

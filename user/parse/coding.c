@@ -370,3 +370,10 @@ void coding_again(struct codings *c, uint32_t decoder)
 
 	s->begun = s->ended = false;
 }
+
+bool coding_is_between(const struct codings *c, uint32_t decoder)
+{
+	const struct stage *s = stage_of(c, decoder);
+
+	return !s->begun || (s->z.data_type & 128); /* zlib.h: right behind a block */
+}

@@ -58,6 +58,8 @@ enum coding_got coding_next(struct codings *c, uint32_t decoder, struct span *in
 bool coding_is_whole(const struct codings *c, uint32_t decoder);
 /* The bounds begin anew: what comes is another message in the same context. */
 void coding_renew(struct codings *c, uint32_t decoder);
+/* Between two blocks of raw deflate. */
+bool coding_is_between(const struct codings *c, uint32_t decoder);
 /* The same after an end: another stream of blocks follows. */
 void coding_again(struct codings *c, uint32_t decoder);
 /* The decoder is free again. */

@@ -16,6 +16,7 @@ struct message {
 	uint16_t kept;
 	uint8_t opcode; /* 0: none is under way */
 	bool mask, compressed, damaged;
+	bool over, holed; /* a final block was there; text is what lies before a hole */
 	uint8_t text[WEBSOCKET_TEXT];
 };
 
@@ -27,6 +28,7 @@ struct side {
 	uint8_t phase;
 	uint8_t frame; /* opcode of the frame in hand */
 	bool fin, masked, no_context;
+	bool blind;       /* the context has a hole */
 	uint32_t context; /* decoder that outlives its messages */
 	struct message data;
 	struct message control;
@@ -36,6 +38,7 @@ struct state {
 	struct side side[2];
 	uint32_t ordinal;
 	bool deflate;
+	uint8_t client;
 };
 
 static struct websocket *of(struct parser *p)
@@ -78,6 +81,7 @@ void websocket_agree(struct websocket *w, uint32_t state, const struct parse_nex
 	struct state *st = state_of(&w->parser, state);
 
 	st->deflate = next->deflate;
+	st->client = client_dir;
 	st->side[client_dir].no_context = next->no_context[0];
 	st->side[!client_dir].no_context = next->no_context[1];
 }
@@ -88,7 +92,7 @@ static void keep(struct message *m, struct span bytes)
 {
 	size_t n = sizeof(m->text) - m->kept;
 
-	n = n < span_len(bytes) ? n : span_len(bytes);
+	n = m->holed ? 0 : n < span_len(bytes) ? n : span_len(bytes);
 	memcpy(m->text + m->kept, bytes.at, n);
 	m->kept = (uint16_t)(m->kept + n);
 }
@@ -125,6 +129,7 @@ static void inflate(struct parser *p, struct parse_side where, struct message *m
 			return;
 		case CODING_END: /* RFC 7692 §7.2.3.4: a final block ends the message alone */
 			coding_again(c, m->decoder);
+			m->over = true;
 			return;
 		case CODING_BOMB:
 			odd(p, ANOMALY_WEBSOCKET_DECODE_LIMIT);
@@ -157,7 +162,7 @@ static void frame_payload(struct parser *p, struct parse_side where, struct side
 		}
 		if (!m->compressed)
 			on_payload(p, where, m, bytes);
-		else if (!m->damaged)
+		else if (!m->damaged && !m->over)
 			inflate(p, where, m, bytes);
 		in.at += n;
 	}
@@ -205,7 +210,7 @@ static void begin(struct parser *p, struct state *st, struct side *d, struct mes
 	m->opcode = d->frame;
 	m->mask = d->masked;
 	m->compressed = compressed;
-	m->damaged = false;
+	m->damaged = m->over = m->holed = false;
 	if (!compressed)
 		return;
 	if (!d->context)
@@ -213,7 +218,7 @@ static void begin(struct parser *p, struct state *st, struct side *d, struct mes
 	else
 		coding_renew(c, d->context);
 	m->decoder = d->context;
-	m->damaged = !m->decoder;
+	m->damaged = !m->decoder || d->blind;
 }
 
 /* The last frame of a message is there. */
@@ -223,7 +228,16 @@ static void finish(struct parser *p, struct parse_side where, struct side *d, st
 	struct codings *c = of(p)->conf.decoders;
 
 	if (m->compressed && m->decoder) {
-		inflate(p, where, m, span_of(tail, sizeof(tail)));
+		if (!m->damaged && !m->over)
+			inflate(p, where, m, span_of(tail, sizeof(tail)));
+		if (!m->damaged && m->decoder && !m->over && !coding_is_between(c, m->decoder)) {
+			odd(p, ANOMALY_WEBSOCKET_DECODE_FAILED);
+			m->damaged = true;
+		}
+		if (m->decoder && m->damaged) {
+			coding_end(c, m->decoder);
+			m->decoder = 0;
+		}
 		if (d->no_context && m->decoder) {
 			coding_end(c, m->decoder);
 			m->decoder = 0;
@@ -377,7 +391,8 @@ static void gap(struct parser *p, uint32_t state, struct parse_side where, uint6
 	d->left -= len;
 	d->mask_at = (uint8_t)((d->mask_at + len) & 3);
 	m->length += m->compressed ? 0 : len;
-	m->damaged = true;
+	m->damaged = m->holed = true;
+	d->blind |= m->compressed && !d->no_context;
 	if (d->left == 0)
 		frame_done(p, where, d);
 }
@@ -398,8 +413,9 @@ static void end(struct parser *p, uint32_t state)
 	for (uint8_t dir = 0; dir < 2; dir++) {
 		struct side *d = &st->side[dir];
 
-		ended(p, state, (struct parse_side){.dir = dir}, false);
-		coding_end(of(p)->conf.decoders, d->context ? d->context : d->data.decoder);
+		ended(p, state, (struct parse_side){.dir = dir, .from_client = dir == st->client},
+		      false);
+		coding_end(of(p)->conf.decoders, d->data.decoder);
 	}
 }
 

@@ -107,6 +107,13 @@ bool service_by_content(struct service *s, enum service_name name, uint8_t confi
 	       old.source != s->source;
 }
 
+void service_by_parser(struct service *s, enum service_name name)
+{
+	s->name = (uint8_t)name;
+	s->confidence = 100;
+	s->source = SOURCE_PARSER;
+}
+
 const char *service_name_text(enum service_name name)
 {
 	static const char *const names[] = {
@@ -120,7 +127,8 @@ const char *service_name_text(enum service_name name)
 
 const char *service_source_text(enum service_source source)
 {
-	static const char *const names[] = {"unknown", "port", "payload", "port_and_payload"};
+	static const char *const names[] = {"unknown", "port", "payload", "port_and_payload",
+					    "parser"};
 
 	return names[source];
 }
@@ -128,7 +136,7 @@ const char *service_source_text(enum service_source source)
 const char *service_evidence_text(const struct service *s)
 {
 	static const char *const texts[] = {"none", "well_known_port", "first_bytes",
-					    "well_known_port, first_bytes"};
+					    "well_known_port, first_bytes", "handshake"};
 
 	return texts[s->source];
 }
@@ -145,6 +153,7 @@ bool service_is_texty(enum service_name name)
 	case SERVICE_MEMCACHED:
 	case SERVICE_POP3:
 	case SERVICE_IMAP:
+	case SERVICE_WEBSOCKET:
 		return true;
 	default:
 		return false;

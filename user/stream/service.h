@@ -63,7 +63,13 @@
 enum service_name { SERVICES(SERVICE_ENUM) SERVICE_COUNT };
 #undef SERVICE_ENUM
 
-enum service_source { SOURCE_NONE, SOURCE_PORT, SOURCE_PAYLOAD, SOURCE_PORT_AND_PAYLOAD };
+enum service_source {
+	SOURCE_NONE,
+	SOURCE_PORT,
+	SOURCE_PAYLOAD,
+	SOURCE_PORT_AND_PAYLOAD,
+	SOURCE_PARSER,
+};
 enum service_side { SIDE_UNKNOWN, SIDE_A, SIDE_B };
 
 struct service {
@@ -77,6 +83,9 @@ struct service service_by_port(uint8_t proto, uint16_t sport, uint16_t dport, bo
  * (a or b).  True where that changed anything. */
 bool service_by_content(struct service *s, enum service_name name, uint8_t confidence,
 			enum service_side server);
+
+/* A parser read that the stream goes on with another protocol: nothing is surer. */
+void service_by_parser(struct service *s, enum service_name name);
 
 const char *service_name_text(enum service_name name);
 const char *service_source_text(enum service_source source);
