@@ -7,6 +7,7 @@
 
 #include "tests/guard.h"
 #include "tests/suites.h"
+#include "user/base/bytemask.h"
 #include "user/base/quota.h"
 #include "user/base/ring.h"
 #include "user/base/seq.h"
@@ -247,9 +248,35 @@ static void test_ring_between_threads(void)
 	CU_ASSERT_FALSE(ring_pop(&r, &v));
 }
 
+/* Between two guard pages, so that a byte read too many is a fault; any length, any block. */
+static void test_bytemask_against_a_loop(void)
+{
+	uint8_t bytes[200];
+	struct guard g;
+
+	CU_ASSERT_TRUE_FATAL(guard_open(&g, sizeof(bytes)));
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = i * i % 7 ? 'x' : '\n';
+	for (size_t len = 0; len <= sizeof(bytes); len++) {
+		const uint8_t *at = guard_put(&g, bytes, len);
+		struct span s = span_of(at, len);
+
+		for (size_t from = 0; from <= len; from += BYTEMASK) {
+			uint64_t want = 0, got = bytemask_at(s, at + from, '\n');
+
+			for (size_t k = 0; k < BYTEMASK && from + k < len; k++)
+				want |= (uint64_t)(at[from + k] == '\n') << k;
+			CHECK(got == want, "%zu bytes from %zu: %llx, not %llx", len, from,
+			      (unsigned long long)got, (unsigned long long)want);
+		}
+	}
+	guard_close(&g);
+}
+
 CU_TestInfo base_tests[] = {
 	{"cursor_reads_big_endian", test_cursor_reads_big_endian},
 	{"cursor_fails_once_and_stays_so", test_cursor_fails_once_and_stays_so},
+	{"bytemask_against_a_loop", test_bytemask_against_a_loop},
 	{"seq_wraps", test_seq_wraps},
 	{"slots_reach_every_element", test_slots_reach_every_element},
 	{"slots_refuse_the_impossible", test_slots_refuse_the_impossible},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* json — written by us, read by json-c; text of any bytes; times against the C library. */
+#include <arpa/inet.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,23 +19,34 @@ static struct json begin(void)
 	return (struct json){.at = room};
 }
 
+static void check_number(uint64_t v)
+{
+	struct json j = begin();
+	char expect[32];
+
+	json_u64(&j, v);
+	snprintf(expect, sizeof(expect), "%llu", (unsigned long long)v);
+	CHECK(strcmp(room, expect) == 0, "%s, not %s", room, expect);
+	j = begin();
+	json_hex64(&j, v);
+	snprintf(expect, sizeof(expect), "\"%016llx\"", (unsigned long long)v);
+	CHECK(strcmp(room, expect) == 0, "%s, not %s", room, expect);
+}
+
 static void test_numbers(void)
 {
-	static const uint64_t values[] = {
-		0, 1, 9, 10, 99, 100, 4294967295, 4294967296, 9007199254740991, UINT64_MAX};
+	uint64_t power = 1;
 
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		struct json j = begin();
-		char expect[32];
-
-		json_u64(&j, values[i]);
-		snprintf(expect, sizeof(expect), "%llu", (unsigned long long)values[i]);
-		CHECK(strcmp(room, expect) == 0, "%s, not %s", room, expect);
-		j = begin();
-		json_hex64(&j, values[i]);
-		snprintf(expect, sizeof(expect), "\"%016llx\"", (unsigned long long)values[i]);
-		CHECK(strcmp(room, expect) == 0, "%s, not %s", room, expect);
+	for (int i = 0; i < 20; i++, power *= 10) {
+		check_number(power - 1);
+		check_number(power);
+		check_number(power + 1);
 	}
+	for (int i = 0; i < 64; i++) {
+		check_number((1ULL << i) - 1);
+		check_number(1ULL << i);
+	}
+	check_number(UINT64_MAX);
 }
 
 #define FFFD "\xef\xbf\xbd"
@@ -224,6 +236,30 @@ static void test_addresses(void)
 	CU_ASSERT_STRING_EQUAL(room, "\"::\"");
 }
 
+/* RFC 5952 as the C library has it: any pattern of zero groups, and embedded IPv4 addresses. */
+static void test_addresses_against_libc(void)
+{
+	static const uint16_t groups[] = {0, 0x1, 0xffff, 0xab0};
+	char expect[64], text[INET6_ADDRSTRLEN];
+	uint8_t at[16];
+
+	for (uint32_t n = 0; n < 1U << 16; n++) {
+		struct json j = begin();
+
+		for (int i = 0; i < 8; i++) {
+			uint16_t group = groups[n >> 2 * i & 3];
+
+			at[2 * i] = (uint8_t)(group >> 8);
+			at[2 * i + 1] = (uint8_t)group;
+		}
+		json_address(&j, at, 1);
+		snprintf(expect, sizeof(expect), "\"%s\"",
+			 inet_ntop(AF_INET6, at, text, sizeof(text)));
+		if (!CHECK(strcmp(room, expect) == 0, "%s, not %s", room, expect))
+			break;
+	}
+}
+
 CU_TestInfo json_tests[] = {
 	{"numbers", test_numbers},
 	{"text", test_text},
@@ -232,5 +268,6 @@ CU_TestInfo json_tests[] = {
 	{"times_by_hand", test_times_by_hand},
 	{"times_against_gmtime", test_times_against_gmtime},
 	{"addresses", test_addresses},
+	{"addresses_against_libc", test_addresses_against_libc},
 	CU_TEST_INFO_NULL,
 };

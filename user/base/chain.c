@@ -54,6 +54,16 @@ bool chain_fits(struct chain_pool *p, const struct chain *c, size_t n)
 	return false;
 }
 
+uint8_t *chain_extend(struct chain_pool *p, struct chain *c, size_t n)
+{
+	size_t room = room_of(c);
+
+	if (n > room)
+		return NULL;
+	c->bytes += (uint32_t)n;
+	return cell_of(p, c->last)->bytes + (CHAIN_CELL - room);
+}
+
 bool chain_add(struct chain_pool *p, struct chain *c, const uint8_t *at, size_t n)
 {
 	size_t room = room_of(c);

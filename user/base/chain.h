@@ -39,6 +39,8 @@ void chain_pool_close(struct chain_pool *p);
 
 /* Whether n bytes more find room; where not, the string is counted as refused. */
 bool chain_fits(struct chain_pool *p, const struct chain *c, size_t n);
+/* Room for n bytes at the end, where the last cell has it in one piece: to be written; or NULL. */
+uint8_t *chain_extend(struct chain_pool *p, struct chain *c, size_t n);
 /* Appends all n bytes, or nothing and returns false. */
 bool chain_add(struct chain_pool *p, struct chain *c, const uint8_t *at, size_t n);
 /* The bytes in one piece; dst has room for c->bytes. */

@@ -2,19 +2,60 @@
 /* json — see json.h. */
 #include "user/event/json.h"
 
-#include <arpa/inet.h>
+#include <stdbool.h>
 
 static const char digits[] = "0123456789abcdef";
 
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+			    "25262728293031323334353637383940414243444546474849"
+			    "50515253545556575859606162636465666768697071727374"
+			    "75767778798081828384858687888990919293949596979899";
+
+/* Decimal digits of v: by its bits, then corrected. */
+static uint32_t digits_of(uint64_t v)
+{
+	static const uint64_t powers[20] = {0,
+					    10,
+					    100,
+					    1000,
+					    10000,
+					    100000,
+					    1000000,
+					    10000000,
+					    100000000,
+					    1000000000,
+					    10000000000,
+					    100000000000,
+					    1000000000000,
+					    10000000000000,
+					    100000000000000,
+					    1000000000000000,
+					    10000000000000000,
+					    100000000000000000,
+					    1000000000000000000,
+					    10000000000000000000U};
+	uint32_t n = (64U - (uint32_t)__builtin_clzll(v | 1)) * 1233 >> 12;
+
+	return n + (v >= powers[n]);
+}
+
 void json_u64(struct json *j, uint64_t v)
 {
-	char tmp[20], *p = tmp + sizeof(tmp);
+	char *p;
 
-	do {
-		*--p = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	json_raw(j, p, (size_t)(tmp + sizeof(tmp) - p));
+	if (v < 10) {
+		*j->at++ = (char)('0' + v);
+		return;
+	}
+	p = j->at + digits_of(v);
+
+	j->at = p;
+	for (; v >= 100; v /= 100)
+		memcpy(p -= 2, pairs + v % 100 * 2, 2);
+	if (v >= 10)
+		memcpy(p - 2, pairs + v * 2, 2);
+	else
+		p[-1] = (char)('0' + v);
 }
 
 static void json_escape(struct json *j, uint8_t c)
@@ -67,29 +108,61 @@ static size_t utf8_len(const uint8_t *p, size_t n)
 	return 0;
 }
 
+#define EACH(byte) (0x0101010101010101ULL * (byte))
+
+/* Whether one of eight bytes cannot stand as it is: no printable ASCII, a quote, a backslash. */
+static bool is_special(uint64_t v)
+{
+	uint64_t quote = v ^ EACH('"'), slash = v ^ EACH('\\'), del = v ^ EACH(0x7f);
+
+	return (v | (v - EACH(0x20)) | (quote - EACH(1)) | (slash - EACH(1)) | (del - EACH(1))) &
+	       EACH(0x80);
+}
+
+/* Copies what can stand as it is, eight bytes at a time; how many. */
+static size_t copy_plain(char *to, const uint8_t *from, size_t n)
+{
+	size_t done = 0;
+	uint64_t v;
+
+	for (; n - done >= sizeof(v); done += sizeof(v)) {
+		memcpy(&v, from + done, sizeof(v));
+		if (is_special(v))
+			break;
+		memcpy(to + done, &v, sizeof(v));
+	}
+	return done;
+}
+
 void json_text(struct json *j, const char *text, size_t n)
 {
 	const uint8_t *p = (const uint8_t *)text;
 
 	*j->at++ = '"';
 	while (n) {
-		size_t step = 1;
+		size_t step = copy_plain(j->at, p, n);
 
-		if (*p >= 0x80) {
-			step = utf8_len(p, n);
-			if (step == 0) {
-				json_lit(j, "\xef\xbf\xbd");
-				step = 1;
-			} else {
-				json_raw(j, (const char *)p, step);
-			}
-		} else if (*p < 0x20 || *p == '"' || *p == '\\' || *p == 0x7f) {
-			json_escape(j, *p);
-		} else {
-			*j->at++ = (char)*p;
-		}
+		j->at += step;
 		p += step;
 		n -= step;
+		/* then up to eight one by one: the special one is among them, or the end */
+		for (size_t k = 0; k < sizeof(uint64_t) && n; k++) {
+			step = 1;
+			if (*p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\') {
+				*j->at++ = (char)*p;
+			} else if (*p < 0x80) {
+				json_escape(j, *p);
+			} else {
+				step = utf8_len(p, n);
+				if (step)
+					json_raw(j, (const char *)p, step);
+				else
+					json_lit(j, "\xef\xbf\xbd");
+				step += step == 0;
+			}
+			p += step;
+			n -= step;
+		}
 	}
 	*j->at++ = '"';
 }
@@ -148,11 +221,13 @@ void json_hex(struct json *j, const uint8_t *at, size_t n)
 
 void json_hex64(struct json *j, uint64_t v)
 {
-	uint8_t b[8];
+	char *p = j->at;
 
-	for (int i = 0; i < 8; i++)
-		b[i] = (uint8_t)(v >> (56 - 8 * i));
-	json_hex(j, b, sizeof(b));
+	*p++ = '"';
+	for (int shift = 60; shift >= 0; shift -= 4)
+		*p++ = digits[v >> shift & 15];
+	*p++ = '"';
+	j->at = p;
 }
 
 static void put2(char *p, uint32_t v)
@@ -197,18 +272,55 @@ void json_time(struct json *j, uint64_t ns)
 	json_lit(j, "+0000\"");
 }
 
+static void address4(struct json *j, const uint8_t *at)
+{
+	for (int i = 0; i < 4; i++) {
+		json_u64(j, at[i]);
+		*j->at++ = '.';
+	}
+	j->at--;
+}
+
+/* RFC 5952 §4: the first of the longest runs of two or more zero groups is "::"; §5: what embeds
+ * an IPv4 address shows it. */
+static void address6(struct json *j, const uint8_t *at)
+{
+	int best = 8, longest = 1, run = 0, i;
+
+	for (i = 0; i < 8; i++) {
+		run = at[2 * i] | at[2 * i + 1] ? 0 : run + 1;
+		if (run > longest) {
+			longest = run;
+			best = i + 1 - run;
+		}
+	}
+	for (i = 0; i < 8; i++) {
+		uint32_t group = (uint32_t)at[2 * i] << 8 | at[2 * i + 1];
+
+		if (i == best) {
+			json_lit(j, "::");
+			i += longest - 1;
+			continue;
+		}
+		if (i && i != best + longest)
+			*j->at++ = ':';
+		if (i == 6 && best == 0 &&
+		    (longest == 6 || (longest == 5 && at[10] == 0xff && at[11] == 0xff))) {
+			address4(j, at + 12);
+			return;
+		}
+		for (int shift = 12; shift >= 0; shift -= 4)
+			if (shift == 0 || group >> shift)
+				*j->at++ = digits[group >> shift & 15];
+	}
+}
+
 void json_address(struct json *j, const uint8_t *at, int v6)
 {
 	*j->at++ = '"';
-	if (v6) {
-		if (inet_ntop(AF_INET6, at, j->at, 46))
-			j->at += strlen(j->at);
-	} else {
-		for (int i = 0; i < 4; i++) {
-			if (i)
-				*j->at++ = '.';
-			json_u64(j, at[i]);
-		}
-	}
+	if (v6)
+		address6(j, at);
+	else
+		address4(j, at);
 	*j->at++ = '"';
 }

@@ -93,13 +93,13 @@ static void fill_texts(struct http1 *h, const struct exchange *x, struct http1_t
 	uint32_t bytes, n = 0;
 
 	chain_copy(&h->texts, &x->text, h->scratch);
-	bytes = join_folds(h->scratch, x->text.bytes);
+	bytes = x->folded ? join_folds(h->scratch, x->text.bytes) : x->text.bytes;
 	/* Request headers come before response headers: one run of fields each. */
 	for (int side = 0; side < 2; side++) {
 		t->field[side] = h->field + n;
 		for (uint32_t at = 0; at + TEXT_HEAD <= bytes;) {
 			uint8_t what = h->scratch[at];
-			uint32_t len = h->scratch[at + 2] | (uint32_t)h->scratch[at + 3] << 8;
+			uint32_t len = text_len(h->scratch + at);
 			struct span text = span_of(h->scratch + at + TEXT_HEAD, len);
 			const uint8_t *colon;
 
@@ -281,15 +281,23 @@ void exchange_keep(struct http1 *h, struct exchange *x, enum http1_text what, bo
 {
 	size_t most = continued ? HTTP1_FOLD : 32768,
 	       n = span_len(text) < most ? span_len(text) : most;
-	uint8_t head[TEXT_HEAD] = {(uint8_t)what, continued, (uint8_t)n, (uint8_t)(n >> 8)};
+	uint8_t head[TEXT_HEAD] = {(uint8_t)what, continued, (uint8_t)n, (uint8_t)(n >> 8)}, *at;
 
-	if (x->text.bytes + TEXT_HEAD + n > HTTP1_TEXT ||
-	    !chain_fits(&h->texts, &x->text, TEXT_HEAD + n)) {
+	if (x->text.bytes + TEXT_HEAD + n > HTTP1_TEXT) {
 		h->counts.texts_refused++;
 		return;
 	}
-	chain_add(&h->texts, &x->text, head, TEXT_HEAD);
-	chain_add(&h->texts, &x->text, text.at, n);
+	x->folded |= continued;
+	at = chain_extend(&h->texts, &x->text, TEXT_HEAD + n);
+	if (at) {
+		memcpy(at, head, TEXT_HEAD);
+		memcpy(at + TEXT_HEAD, text.at, n);
+	} else if (chain_fits(&h->texts, &x->text, TEXT_HEAD + n)) {
+		chain_add(&h->texts, &x->text, head, TEXT_HEAD);
+		chain_add(&h->texts, &x->text, text.at, n);
+	} else {
+		h->counts.texts_refused++;
+	}
 }
 
 void exchange_body(struct http1 *h, const struct http1_dir *d, struct span bytes, bool encoded)

@@ -18,6 +18,7 @@ struct exchange {
 	uint64_t ts_ns, number;
 	uint16_t status, interim;
 	uint8_t method;     /* enum exchange_method */
+	bool folded;        /* a text continues another */
 	bool old;           /* HTTP/0.9: the response has no header */
 	bool upgrade;       /* the request asks for another protocol */
 	bool websocket;     /* namely this one */

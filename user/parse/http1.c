@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "user/base/bytemask.h"
 #include "user/parse/exchange.h"
 #include "user/parse/http1_line.h"
 
@@ -658,23 +659,27 @@ static bool skip_to_candidate(const struct http1_dir *d, bool known, struct span
  * end of the header. */
 static void run_headers(struct http1 *h, struct http1_dir *d, struct span *bytes)
 {
-	uint32_t left =
+	size_t room =
 		d->header_bytes < h->conf.header_bytes ? h->conf.header_bytes - d->header_bytes : 0;
+	struct span in = {bytes->at, span_len(*bytes) < room ? bytes->end : bytes->at + room};
 
-	while (bytes->at<bytes->end && * bytes->at> '\r') {
-		const uint8_t *nl = memchr(bytes->at, '\n', span_len(*bytes));
-		struct span line = {bytes->at, nl ? nl + 1 : bytes->end};
+	for (const uint8_t *block = in.at; block < in.end; block += BYTEMASK) {
+		for (uint64_t ends = bytemask_at(in, block, '\n'); ends; ends &= ends - 1) {
+			struct span line = {bytes->at, block + __builtin_ctzll(ends) + 1};
 
-		if (!nl || span_len(line) > left)
-			return;
-		left -= (uint32_t)span_len(line);
-		d->header_bytes += (uint32_t)span_len(line);
-		bytes->at = line.end;
-		if (h->conf.all_headers || http1_is_of_interest(line, h->conf.texts))
-			on_header(h, d, line);
-		else
-			d->header = HTTP1_NONE;
+			if (*line.at <= '\r')
+				goto out;
+			bytes->at = line.end;
+			if (h->conf.all_headers || http1_is_of_interest(line, h->conf.texts))
+				on_header(h, d, line);
+			else
+				d->header = HTTP1_NONE;
+		}
+		if (in.end - block < BYTEMASK)
+			break;
 	}
+out:
+	d->header_bytes += (uint32_t)(bytes->at - in.at);
 }
 
 /* ---- what the worker calls ---- */

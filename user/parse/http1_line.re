@@ -24,9 +24,9 @@ static bool is_blank(uint8_t c)
 
 static struct span trim(const uint8_t *from, const uint8_t *to)
 {
-	while (from < to && is_blank(*from))
+	while (from < to && *from <= ' ' && is_blank(*from))
 		from++;
-	while (from < to && (is_blank(to[-1]) || to[-1] == '\r' || to[-1] == '\n'))
+	while (from < to && to[-1] <= ' ' && (is_blank(to[-1]) || to[-1] == '\r' || to[-1] == '\n'))
 		to--;
 	return (struct span){from, to};
 }

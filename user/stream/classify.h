@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLASSIFY_BYTES 4096U
+#define CLASSIFY_BYTES 1024U
 
 enum content_kind { CONTENT_UNKNOWN, CONTENT_TEXT, CONTENT_BINARY, CONTENT_MIXED };
 
