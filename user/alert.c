@@ -10,9 +10,9 @@ static struct alert_body *body_of(const struct alerts *a, uint32_t row)
 	return (struct alert_body *)a->bodies.base + row;
 }
 
-static uint32_t *count_of(const struct alerts *a, uint32_t slot)
+static struct alert_stream *stream_of(const struct alerts *a, uint32_t slot)
 {
-	return (uint32_t *)a->counts.base + slot;
+	return (struct alert_stream *)a->streams.base + slot;
 }
 
 static void on_match(struct shard *s, const struct scan_match *m, bool decoded)
@@ -29,7 +29,7 @@ static void on_match(struct shard *s, const struct scan_match *m, bool decoded)
 	}
 	if (decoded)
 		e.tx_id = body_of(&s->alerts, m->row)->tx_id;
-	++*count_of(&s->alerts, slot);
+	stream_of(&s->alerts, slot)->matches++;
 	if (watch_is(s, slot) && !decoded)
 		watch_match(s, m);
 	tell_match(s, slot, &e);
@@ -102,7 +102,7 @@ int alert_open(struct shard *s, const struct shard_run *run)
 	if (err == 0)
 		err = slots_open(&a->bodies, sizeof(struct alert_body), conf.rows);
 	if (err == 0)
-		err = slots_open(&a->counts, sizeof(uint32_t), run->slots);
+		err = slots_open(&a->streams, sizeof(struct alert_stream), run->slots);
 	if (err == 0)
 		err = scan_use(&a->stream, run->patterns);
 	if (err == 0)
@@ -122,13 +122,13 @@ void alert_close(struct shard *s)
 	pack_close(&s->alerts.stream_pack);
 	pack_close(&s->alerts.body_pack);
 	slots_close(&s->alerts.bodies);
-	slots_close(&s->alerts.counts);
+	slots_close(&s->alerts.streams);
 }
 
 void alert_start(struct shard *s, uint32_t slot)
 {
-	slots_reach(&s->alerts.counts, slot);
-	*count_of(&s->alerts, slot) = 0;
+	slots_reach(&s->alerts.streams, slot);
+	*stream_of(&s->alerts, slot) = (struct alert_stream){0};
 }
 
 static void feed(struct shard *s, struct scan *scan, struct pack *pack, uint32_t row, uint64_t off,
@@ -159,6 +159,7 @@ void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_
 	struct alert_body *b = body_of(&s->alerts, row);
 	size_t n = span_len(p->bytes);
 
+	stream_of(&s->alerts, slot)->bodies = true;
 	if (p->last) {
 		end(&s->alerts.body, &s->alerts.body_pack, row);
 		return;
@@ -184,14 +185,15 @@ void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_
 void alert_end(struct shard *s, uint32_t slot)
 {
 	for (uint32_t row = 2 * slot; row < 2 * slot + 2; row++) {
-		end(&s->alerts.body, &s->alerts.body_pack, row);
+		if (stream_of(&s->alerts, slot)->bodies)
+			end(&s->alerts.body, &s->alerts.body_pack, row);
 		end(&s->alerts.stream, &s->alerts.stream_pack, row);
 	}
 }
 
 uint32_t alert_count(const struct shard *s, uint32_t slot)
 {
-	return s->alerts.on ? *count_of(&s->alerts, slot) : 0;
+	return s->alerts.on ? stream_of(&s->alerts, slot)->matches : 0;
 }
 
 void alert_prefetch(const struct shard *s, uint32_t slot, uint8_t dir)

@@ -24,13 +24,19 @@ struct alert_body {
 	uint8_t carry[ALERT_CARRY];
 };
 
+/* What a stream has of alerts. */
+struct alert_stream {
+	uint32_t matches; /* told */
+	bool bodies;      /* decoded ones were scanned */
+};
+
 struct alerts {
 	struct scan_host stream_host, body_host;
 	bool on;                  /* anything is looked for */
 	struct scan stream, body; /* rows: slot * 2 + dir */
 	struct pack stream_pack, body_pack;
 	struct slots bodies;
-	struct slots counts; /* matches told per slot, uint32_t */
+	struct slots streams; /* alert_stream per slot */
 	uint64_t refused;    /* out of a pattern's scope */
 };
 

@@ -36,7 +36,7 @@ static void on_body(struct parse_host *host, const struct parse_body *b)
 
 	if (s->extract.on && inventory_at(&s->inventory, s->talk.slot)->parser == TALK_HTTP)
 		extract_body(s, s->talk.slot, b);
-	if (s->alerts.on && (b->encoded || b->last))
+	if (s->alerts.on && b->encoded)
 		alert_body(s, s->talk.slot, b->dir, b);
 }
 

@@ -329,6 +329,7 @@ void exchange_body(struct http1 *h, const struct http1_dir *d, struct span bytes
 			.bytes = bytes,
 		};
 
+		x->encoded[side] |= encoded;
 		h->parser.host->body(h->parser.host, &b);
 	}
 	m->length += n;
@@ -347,8 +348,11 @@ void exchange_done(struct http1 *h, struct http1_state *st, const struct http1_d
 	if (x->side[side].length)
 		finish_hash(h, x, side);
 	if (h->conf.bodies && x->side[side].length) {
-		struct parse_body b = {
-			.tx_id = x->tx_id, .side = side, .dir = d->index, .last = true};
+		struct parse_body b = {.tx_id = x->tx_id,
+				       .side = side,
+				       .dir = d->index,
+				       .encoded = x->encoded[side],
+				       .last = true};
 
 		h->parser.host->body(h->parser.host, &b);
 	}

@@ -19,6 +19,7 @@ struct exchange {
 	uint16_t status, interim;
 	uint8_t method;     /* enum exchange_method */
 	bool folded;        /* a text continues another */
+	bool encoded[2];    /* the body's bytes lie not so in the stream */
 	bool old;           /* HTTP/0.9: the response has no header */
 	bool upgrade;       /* the request asks for another protocol */
 	bool websocket;     /* namely this one */

@@ -247,7 +247,8 @@ static void finish(struct parser *p, struct parse_side where, struct side *d, st
 		d->context = 0;
 	}
 	if (of(p)->conf.bodies && m->length && (m->mask || m->compressed)) {
-		struct parse_body b = {.tx_id = m->ordinal, .dir = where.dir, .last = true};
+		struct parse_body b = {
+			.tx_id = m->ordinal, .dir = where.dir, .encoded = true, .last = true};
 
 		p->host->body(p->host, &b);
 	}

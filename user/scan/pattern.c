@@ -115,14 +115,14 @@ static char *expression_of(struct pattern *p, char *why, size_t size)
 	if (p->kind == PATTERN_REGEX)
 		return strdup(p->text);
 	if (p->kind == PATTERN_SUBSTRING) {
-		p->width = (uint32_t)n;
+		p->width = p->most = (uint32_t)n;
 		return escape((const uint8_t *)p->text, n);
 	}
 	if (!read_hex(p->text, bytes, &n)) {
 		refuse(why, size, p, "not pairs of hexadecimal digits");
 		return NULL;
 	}
-	p->width = (uint32_t)n;
+	p->width = p->most = (uint32_t)n;
 	return escape(bytes, n);
 }
 
@@ -253,6 +253,8 @@ static int measure(struct pattern_set *set, uint32_t id, char *why, size_t size)
 		err = refuse(why, size, p, "it matches where there is nothing");
 	else if (info->min_width == info->max_width)
 		p->width = info->min_width;
+	if (err == 0)
+		p->most = info->max_width;
 	free(info);
 	hs_free_compile_error(error);
 	return err;

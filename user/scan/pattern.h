@@ -34,6 +34,7 @@ struct pattern {
 	uint8_t ports;   /* of either side; 0 = any */
 	uint16_t port[PATTERN_PORTS];
 	uint32_t width; /* of every match, where they are all as long; 0 = they differ */
+	uint32_t most;  /* no match is longer; UINT32_MAX = there is no such bound */
 };
 
 struct pattern_set;

@@ -137,6 +137,21 @@ static void set_due(struct scan_row *r, uint64_t to)
 	r->due = to != UINT64_MAX && due <= UINT32_MAX ? (uint32_t)due : 0;
 }
 
+static void leave(struct scan *s, uint32_t *link)
+{
+	uint32_t entry = *link;
+
+	*link = found_at(s, entry)->next;
+	found_at(s, entry)->next = s->free;
+	s->free = entry;
+}
+
+/* Whether its start may be reported once more: then it must be known that it was told. */
+static bool may_come_again(const struct found *f)
+{
+	return f->pattern->most > f->to - f->from + SCAN_JOIN;
+}
+
 /* Tells what the row has passed by SCAN_JOIN bytes. */
 static void tell_passed(struct scan *s, uint64_t passed)
 {
@@ -144,17 +159,20 @@ static void tell_passed(struct scan *s, uint64_t passed)
 
 	while (r->waiting && passed > r->base + r->due) {
 		uint64_t soonest = UINT64_MAX;
+		uint32_t *link = NULL;
 		struct found *due = NULL;
 
-		for (uint32_t e = r->first; e; e = found_at(s, e)->next) {
-			struct found *f = found_at(s, e);
+		for (uint32_t *e = &r->first; *e; e = &found_at(s, *e)->next) {
+			struct found *f = found_at(s, *e);
 
 			if (f->told)
 				continue;
-			if (f->to + SCAN_JOIN >= passed)
+			if (f->to + SCAN_JOIN >= passed) {
 				soonest = f->to < soonest ? f->to : soonest;
-			else if (!due || before(f, due))
+			} else if (!due || before(f, due)) {
 				due = f;
+				link = e;
+			}
 		}
 		if (!due) {
 			set_due(r, soonest);
@@ -165,6 +183,8 @@ static void tell_passed(struct scan *s, uint64_t passed)
 		r->waiting--;
 		if (!lies_inside(s, r, due))
 			tell(s, due);
+		if (!may_come_again(due))
+			leave(s, link);
 	}
 }
 
@@ -319,12 +339,7 @@ void scan_end(struct scan *s, uint32_t row)
 	enter(s, row);
 	if (s->row->open)
 		end_state(s, row, true);
-	while (s->row->first) {
-		uint32_t entry = s->row->first;
-
-		s->row->first = found_at(s, entry)->next;
-		found_at(s, entry)->next = s->free;
-		s->free = entry;
-	}
+	while (s->row->first)
+		leave(s, &s->row->first);
 	s->row->n = s->row->waiting = 0;
 }

@@ -41,7 +41,7 @@ struct scan_host {
 struct scan_conf {
 	uint32_t rows;
 	bool sparse;         /* few rows are ever used: populate nothing ahead */
-	uint32_t matches;    /* known at a time, of all rows */
+	uint32_t matches;    /* kept at a time, of all rows */
 	uint16_t per_row;    /* told or waiting, of one row */
 	struct quota *total; /* told, of the whole run */
 };
@@ -51,9 +51,9 @@ struct scan_row {
 	uint64_t base;    /* offset in the run where the state began */
 	uint64_t end;     /* offset behind what was scanned */
 	uint32_t due;     /* from base on: nothing waits that is due before; 0 = unknown */
-	uint32_t first;   /* matches, newest use first; + 1 */
-	uint16_t n;       /* of them */
-	uint16_t waiting; /* of these, not told yet */
+	uint32_t first;   /* matches that may be reported again, newest use first; + 1 */
+	uint16_t n;       /* matches so far */
+	uint16_t waiting; /* of them, not told yet */
 	bool open;        /* the state is in use */
 	uint8_t pad[3];
 };
