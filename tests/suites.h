@@ -20,6 +20,7 @@
 	X(tcp)       \
 	X(tcp_model) \
 	X(stream)    \
+	X(content)   \
 	X(identify)  \
 	X(pack)      \
 	X(lines)     \

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* stream — text or binary, services, what is kept of a stream, and comparing it with later copies.
- */
+/* stream — text or binary, services, and what the inventory keeps of a stream. */
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,6 @@
 #include "tests/guard.h"
 #include "tests/packets.h"
 #include "tests/suites.h"
-#include "user/stream/content.h"
 #include "user/stream/inventory.h"
 
 static uint8_t flow_room[4][INVENTORY_ROOM] __attribute__((aligned(8)));
@@ -252,146 +250,6 @@ static void test_inventory_of_a_stream(void)
 	inventory_close(&v);
 }
 
-/* ---- content ---- */
-
-enum { STREAM = 200000, RING = 1 << 16 };
-
-struct twin {
-	uint8_t bytes[STREAM];
-	bool kept[STREAM];
-	uint32_t n;
-};
-
-static struct twin twin;
-
-/* Compares a copy with some bytes changed: a comparison that claims to know must be right. */
-static void compare(const struct content *c, struct dice *d, uint32_t from, uint32_t len, bool must)
-{
-	static uint8_t copy[4096];
-	uint32_t changed = 0, first = len;
-	struct content_diff diff;
-	bool whole = true;
-
-	memcpy(copy, twin.bytes + from, len);
-	for (uint32_t k = dice_below(d, 4); k && len; k--)
-		copy[dice_below(d, len)] ^= (uint8_t)dice_below(d, 256);
-	for (uint32_t i = len; i-- > 0;) {
-		whole &= twin.kept[from + i];
-		if (copy[i] != twin.bytes[from + i]) {
-			changed++;
-			first = i;
-		}
-	}
-	diff = content_compare(c, 1, 0, twin.n, from, span_of(copy, len));
-	CHECK(!diff.known || whole, "a hole in [%u, +%u) is not known, seed %llu", from, len,
-	      (unsigned long long)d->seed);
-	CHECK(diff.known || !must || !whole, "[%u, +%u) of %u is known, seed %llu", from, len,
-	      twin.n, (unsigned long long)d->seed);
-	if (diff.known)
-		CHECK(diff.differ == changed && (changed == 0 || diff.first == first),
-		      "%u bytes differ from %u, not %u from %u, seed %llu", diff.differ, diff.first,
-		      changed, first, (unsigned long long)d->seed);
-}
-
-static void test_content_in_the_ring(void)
-{
-	struct dice d = dice_of(703);
-	struct content c;
-
-	CU_ASSERT_EQUAL_FATAL(
-		content_open(&c,
-			     &(struct content_conf){.slots = 4, .extents = 100000, .ring = RING}),
-		0);
-	content_start(&c, 1);
-	content_start(&c, 2);
-	memset(&twin, 0, sizeof(twin));
-	dice_fill(&d, twin.bytes, STREAM);
-	while (twin.n < STREAM - 5000) {
-		uint32_t len = 1 + dice_below(&d, dice_below(&d, 10) ? 1400 : 5000);
-
-		if (dice_below(&d, 20) == 0) {
-			content_hole(&c, 1, 0, len, SEGMENT_GAP);
-		} else {
-			content_add(&c, 1, 0, POS_NONE, twin.bytes + twin.n, len);
-			memset(twin.kept + twin.n, true, len);
-			if (dice_below(&d, 2)) /* another stream in between */
-				content_add(&c, 2, 1, POS_NONE, twin.bytes, len / 8);
-		}
-		twin.n += len;
-		for (int i = 0; i < 10; i++) {
-			uint32_t size = 1 + dice_below(&d, twin.n < 3000 ? twin.n : 3000);
-			uint32_t back = size + dice_below(&d, twin.n - size + 1);
-
-			compare(&c, &d, twin.n - back, size, back < RING / 2);
-		}
-	}
-	CU_ASSERT_EQUAL(c.refused, 0);
-	content_close(&c);
-}
-
-/* Places in a plain file: everything can be compared, however old. */
-static void test_content_in_the_file(void)
-{
-	struct dice d = dice_of(704);
-	struct file f = {0};
-	const char *paths[1];
-	struct source *source;
-	struct content c;
-	size_t data;
-	char *path;
-
-	classic_header(&f, 0xa1b2c3d4, 1);
-	data = f.b.n;
-	for (int i = 0; i < 60000; i++)
-		put8(&f.b, (uint32_t)dice_roll(&d));
-	path = temp_file("content.pcap", f.b.at, f.b.n);
-	paths[0] = path;
-	CU_ASSERT_EQUAL_FATAL(
-		source_open(&source, &(struct source_conf){.paths = paths, .n_paths = 1}), 0);
-	CU_ASSERT_EQUAL_FATAL(
-		content_open(&c,
-			     &(struct content_conf){.source = source, .slots = 2, .extents = 1000}),
-		0);
-	content_start(&c, 1);
-	memset(&twin, 0, sizeof(twin));
-	while (twin.n < 50000) {
-		uint32_t len = 1 + dice_below(&d, 1400), at = dice_below(&d, 60000 - len);
-
-		memcpy(twin.bytes + twin.n, f.b.at + data + at, len);
-		memset(twin.kept + twin.n, true, len);
-		content_add(&c, 1, 0, data + at, f.b.at + data + at, len);
-		twin.n += len;
-	}
-	for (int i = 0; i < 2000; i++) {
-		uint32_t size = 1 + dice_below(&d, 4000);
-
-		compare(&c, &d, dice_below(&d, twin.n - size), size, true);
-	}
-	content_close(&c);
-	source_close(source);
-	free(path);
-}
-
-static void test_content_log_fills_up(void)
-{
-	struct content c;
-	struct dice d = dice_of(705);
-
-	CU_ASSERT_EQUAL_FATAL(
-		content_open(&c, &(struct content_conf){.slots = 2, .extents = 10, .ring = RING}),
-		0);
-	content_start(&c, 1);
-	memset(&twin, 0, sizeof(twin));
-	for (int i = 0; i < 15; i++, twin.n += 100) {
-		content_add(&c, 1, 0, POS_NONE, twin.bytes + twin.n, 100);
-		memset(twin.kept + twin.n, i < 10, 100);
-	}
-	CU_ASSERT_EQUAL(c.refused, 5);
-	for (uint32_t at = 0; at < 1400; at += 50)
-		compare(&c, &d, at, 100, false);
-	content_close(&c);
-}
-
 CU_TestInfo stream_tests[] = {
 	{"classify_thresholds", test_classify_thresholds},
 	{"classify_any_chunking", test_classify_any_chunking},
@@ -400,8 +258,5 @@ CU_TestInfo stream_tests[] = {
 	{"service_by_content", test_service_by_content},
 	{"evidence_is_bounded", test_evidence_is_bounded},
 	{"inventory_of_a_stream", test_inventory_of_a_stream},
-	{"content_in_the_ring", test_content_in_the_ring},
-	{"content_in_the_file", test_content_in_the_file},
-	{"content_log_fills_up", test_content_log_fills_up},
 	CU_TEST_INFO_NULL,
 };

@@ -37,7 +37,7 @@ struct alerts {
 	struct pack stream_pack, body_pack;
 	struct slots bodies;
 	struct slots streams; /* alert_stream per slot */
-	uint64_t refused;    /* out of a pattern's scope */
+	uint64_t refused;     /* out of a pattern's scope */
 };
 
 /* 0 or negative errno. */

@@ -115,7 +115,10 @@ static const struct opt_row rows[] = {
 	NUMBER("max-fragments", "N", max_fragments, 64, 1 << 20, "16384",
 	       "IP fragments waiting for their datagram (2 KiB each)."),
 	NUMBER("max-stream-extent-bytes", "N", max_extent_bytes, 1 << 16, 64 * GIGA, "512M",
-	       "Memory to remember where delivered bytes lie in the capture."),
+	       "Memory to remember where delivered bytes lie in the capture; what is beyond it "
+	       "goes to "
+	       "an unlinked file in the folder of --spool or TMPDIR where something is to be "
+	       "shown."),
 	HEADING("Content"),
 	TEXT("show", 0, "STREAM_ID", show, NULL,
 	     "Show a window of one direction of this stream when the input has ended."),
@@ -139,9 +142,14 @@ static const struct opt_row rows[] = {
 	     "Keep a copy of compressed or piped input in an unlinked file in this folder, so that "
 	     "all of it can be shown."),
 	NUMBER("max-stream-content-bytes", "N", content_bytes, 1 << 20, 1ULL << 40, "256M",
-	       "Recent bytes kept in memory where input is compressed or piped, and not spooled; "
-	       "the "
-	       "oldest go first."),
+	       "Bytes kept in memory where the input cannot be read again: compressed or piped, "
+	       "and "
+	       "not spooled. Streams that have ended lose theirs first."),
+	NUMBER("max-stream-content-bytes-per-stream", "N", content_stream_bytes, 1 << 12,
+	       1ULL << 40, "8M",
+	       "The same for one stream, both directions together; the oldest go first."),
+	NUMBER("stream-content-segment-bytes", "N", content_segment_bytes, 256, 1 << 20, "2K",
+	       "The unit in which a stream is given memory for them."),
 	FLAG("disable-stream-content", 0, no_content,
 	     "Remember no content: nothing to show, repeated bytes cannot be compared."),
 	HEADING("Patterns"),
@@ -290,6 +298,13 @@ static int read_packs(struct conf *c)
 	return 0;
 }
 
+static void read_spill(struct conf *c)
+{
+	const char *tmp = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): no threads yet */
+
+	c->spill = c->spool ? c->spool : tmp && *tmp ? tmp : "/var/tmp";
+}
+
 /* 16 hexadecimal digits. */
 static int read_watched(struct conf *c)
 {
@@ -327,6 +342,8 @@ int conf_read(struct conf *c, int argc, char **argv)
 		rc = read_workers(c);
 	if (rc == 0)
 		rc = read_flow_key(c);
+	if (rc == 0)
+		read_spill(c);
 	if (rc == 0)
 		rc = read_parsers(c);
 	if (rc == 0)

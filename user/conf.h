@@ -43,7 +43,8 @@ struct conf {
 	uint64_t policy, checksum; /* enum overlap_policy, enum checksum_mode */
 	/* a stream to show */
 	const char *show, *follow, *transform, *extract, *spool;
-	uint64_t content_bytes;
+	const char *spill; /* folder for what of the extents has no room in memory */
+	uint64_t content_bytes, content_stream_bytes, content_segment_bytes;
 	uint64_t watched; /* its id */
 	uint64_t direction, start, len, view_mode, max_transform;
 	bool no_content;

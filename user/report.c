@@ -33,8 +33,10 @@ void report_gather(struct report *r, const struct replay *run)
 		r->flow.peak += s->flows.counts.peak;
 		r->tcp.held_peak_bytes += (uint64_t)s->tcp.pool.peak * sizeof(struct piece);
 		r->payload_bytes += s->counts.payload_bytes;
-		r->extents += s->content.n;
-		r->extents_refused += s->content.refused;
+		r->extents += s->content.extents.n;
+		r->extents_refused += s->content.extents.refused;
+		r->content_kept += s->content.store.kept;
+		r->content_evicted += s->content.store.evicted;
 		r->evidence_refused += s->inventory.evidence_refused;
 		r->matches_dropped += s->alerts.stream.dropped + s->alerts.body.dropped;
 		r->matches += s->alerts.stream.matches + s->alerts.body.matches;
@@ -139,6 +141,8 @@ static void flow_objects(struct json *j, const struct report *r)
 	json_lit(j, "},\"content\":");
 	member(j, '{', "extents", r->extents);
 	member(j, ',', "extents_refused", r->extents_refused);
+	member(j, ',', "stored_bytes", r->content_kept - r->content_evicted);
+	member(j, ',', "evicted_bytes", r->content_evicted);
 	member(j, ',', "evidence_refused", r->evidence_refused);
 	json_lit(j, "},\"detect\":");
 	member(j, '{', "scanned_bytes", r->scanned);

@@ -12,20 +12,24 @@
 
 /* ---- opening ---- */
 
-/* What lies in no file is kept in a ring: rebuilt datagrams, and without places everything. */
-static uint64_t ring_bytes(const struct conf *conf, const struct source *source)
+/* Content is kept where somebody can ask for it; else just enough to compare repeated bytes. */
+static struct content_conf conf_content(const struct conf *conf, const struct source *source,
+					uint32_t slots)
 {
-	uint64_t want = 8U << 20, ring = 1U << 20;
+	uint64_t extents = conf->max_extent_bytes / 12 / conf->workers;
+	uint64_t asked = conf->watched ? conf->content_bytes : (8U << 20) * conf->workers;
 
-	if (conf->no_content)
-		return 0;
-	if (source_has_places(source))
-		return ring;
-	if (conf->watched) /* else the bytes are only compared */
-		want = conf->content_bytes / conf->workers;
-	while (ring * 2 <= want)
-		ring *= 2;
-	return ring;
+	return (struct content_conf){
+		.in_memory = !source_has_places(source),
+		.slots = slots,
+		.extents = {.source = source,
+			    .memory = conf->no_content ? 0 : (uint32_t)extents,
+			    .folder = conf->watched ? conf->spill : NULL,
+			    .ring = conf->no_content ? 0 : 1U << 20}, /* rebuilt datagrams */
+		.store = {.bytes = conf->no_content ? 0 : asked / conf->workers,
+			  .stream_bytes = conf->content_stream_bytes,
+			  .segment_bytes = (uint32_t)conf->content_segment_bytes},
+	};
 }
 
 int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
@@ -42,14 +46,7 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 		.stashes = 262144, /* 34 MB at most; a stream needs it for a packet or two */
 		.evidence = 65536, /* 6 MB per worker: evidence of an attack, not of a flood */
 	};
-	struct content_conf content = {
-		.source = run->source,
-		.slots = run->slots,
-		.extents = conf->no_content
-				   ? 0
-				   : (uint32_t)(conf->max_extent_bytes / 12 / conf->workers),
-		.ring = ring_bytes(conf, run->source),
-	};
+	struct content_conf content = conf_content(conf, run->source, run->slots);
 	int err;
 
 	memset(s, 0, sizeof(*s));
@@ -240,6 +237,8 @@ static uint32_t open_flow(struct shard *s, const struct arrival *a, uint32_t ord
 		alert_start(s, slot);
 	if (a->key.proto == 6 || watch_is(s, slot))
 		content_start(&s->content, slot);
+	if (watch_is(s, slot))
+		content_pin(&s->content, slot);
 	if (a->key.proto == 6) {
 		tcp_start(&s->tcp, slot);
 	} else if (a->key.proto == 1 || a->key.proto == 58) {
@@ -455,6 +454,8 @@ static void close_flow(struct shard *s, uint32_t slot, enum flow_reason reason, 
 		alert_end(s, slot);
 	if (watch_is(s, slot))
 		watch_flow(s, slot);
+	if (s->flows.flow[slot].proto == 6 || watch_is(s, slot))
+		content_end(&s->content, slot);
 	tell_flow(s, slot, reason, clock_ns);
 	if (s->flows.flow[slot].proto == 6)
 		tcp_end(&s->tcp, slot);
