@@ -23,6 +23,7 @@
 	X(content)   \
 	X(identify)  \
 	X(pack)      \
+	X(rescan)    \
 	X(lines)     \
 	X(coding)    \
 	X(http1)     \

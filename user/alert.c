@@ -104,15 +104,29 @@ int alert_open(struct shard *s, const struct shard_run *run)
 	if (err == 0)
 		err = slots_open(&a->streams, sizeof(struct alert_stream), run->slots);
 	if (err == 0)
-		err = scan_use(&a->stream, run->patterns);
-	if (err == 0)
-		err = scan_use(&a->body, run->patterns);
+		err = alert_use(s, run->patterns);
 	if (err == 0)
 		err = pack_open(&a->stream_pack, &s->conf->pack, &a->stream, conf.rows, carries);
 	if (err == 0)
 		err = pack_open(&a->body_pack, &s->conf->pack, &a->body, conf.rows, carries);
-	a->on = run->patterns || (s->conf->pack.packs && conf.per_row);
+	a->on |= s->conf->pack.packs && conf.per_row;
 	return err;
+}
+
+int alert_use(struct shard *s, const struct pattern_set *set)
+{
+	struct alerts *a = &s->alerts;
+	int err = scan_use(&a->stream, set);
+
+	a->on |= set != NULL; /* once on, streams are counted */
+	return err < 0 ? err : scan_use(&a->body, set);
+}
+
+bool alert_retire(struct shard *s, uint32_t rows)
+{
+	bool done = scan_retire(&s->alerts.stream, rows);
+
+	return scan_retire(&s->alerts.body, rows) && done;
 }
 
 void alert_close(struct shard *s)

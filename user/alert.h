@@ -44,6 +44,11 @@ struct alerts {
 int alert_open(struct shard *s, const struct shard_run *run);
 void alert_close(struct shard *s);
 
+/* From now on these patterns, or none; a stream changes to them with its next bytes.  The set
+ * before is in use until alert_retire, called between batches, has said true. */
+int alert_use(struct shard *s, const struct pattern_set *set);
+bool alert_retire(struct shard *s, uint32_t rows);
+
 void alert_start(struct shard *s, uint32_t slot);
 /* Bytes of a direction at `off`. */
 void alert_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes);

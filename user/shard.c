@@ -782,6 +782,8 @@ void shard_handle(struct shard *s, const struct block *b, const struct packets *
 		clock_ns = b->frame[index[k - 1]].clock_ns;
 		while ((slot = flow_expired(&s->flows, clock_ns)) != FLOW_NONE)
 			end_flow(s, slot, REASON_TIMEOUT, clock_ns);
+		if (s->alerts.on)
+			alert_retire(s, SHARD_BATCH);
 		s->counts.ticks[STAGE_process] += clock_ticks() - then;
 		at += k;
 	}

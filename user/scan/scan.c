@@ -33,9 +33,9 @@ static void state_free(void *state)
 	(void)state; /* of the slab */
 }
 
-static struct scan_row *row_at(const struct scan *s, uint32_t row)
+static struct scan_row *row_at(const struct scan_book *b, uint32_t row)
 {
-	return (struct scan_row *)(s->rows.base + row * s->rows.stride);
+	return (struct scan_row *)(b->rows.base + row * b->rows.stride);
 }
 
 static struct found *found_at(const struct scan *s, uint32_t entry)
@@ -43,9 +43,9 @@ static struct found *found_at(const struct scan *s, uint32_t entry)
 	return (struct found *)s->pool.base + (entry - 1);
 }
 
-static hs_stream_t *state_at(const struct scan *s, uint32_t row)
+static hs_stream_t *state_of(struct scan_row *row)
 {
-	return (hs_stream_t *)(row_at(s, row) + 1);
+	return (hs_stream_t *)(row + 1);
 }
 
 int scan_open(struct scan *s, const struct scan_conf *conf, struct scan_host *host)
@@ -55,32 +55,19 @@ int scan_open(struct scan *s, const struct scan_conf *conf, struct scan_host *ho
 	return slots_open(&s->pool, sizeof(struct found), conf->matches);
 }
 
+static void leave_book(struct scan_book *b)
+{
+	slots_close(&b->rows);
+	*b = (struct scan_book){0};
+}
+
 void scan_close(struct scan *s)
 {
 	hs_free_scratch(s->scratch);
-	slots_close(&s->rows);
+	leave_book(&s->now);
+	leave_book(&s->old);
 	slots_close(&s->pool);
 	s->scratch = NULL;
-}
-
-int scan_use(struct scan *s, const struct pattern_set *set)
-{
-	const struct hs_database *db = pattern_database(set);
-	size_t bytes;
-
-	slots_close(&s->rows);
-	s->set = NULL;
-	if (!db)
-		return 0;
-	hs_set_stream_allocator(state_alloc, state_free);
-	if (hs_stream_size(db, &bytes) != HS_SUCCESS ||
-	    hs_alloc_scratch(db, &s->scratch) != HS_SUCCESS)
-		return -ENOMEM;
-	bytes = (sizeof(struct scan_row) + bytes + 63) & ~(size_t)63;
-	if (slots_open(&s->rows, bytes, s->conf.rows) < 0)
-		return -ENOMEM;
-	s->set = set;
-	return 0;
 }
 
 /* ---- joining ---- */
@@ -241,7 +228,7 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 {
 	struct scan *s = context;
 	struct scan_row *r = s->row;
-	const struct pattern *pattern = pattern_at(s->set, id);
+	const struct pattern *pattern = pattern_at(s->book->set, id);
 	struct found *f = NULL;
 	uint32_t entry = 0;
 
@@ -280,43 +267,106 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 
 /* ---- rows ---- */
 
-static void enter(struct scan *s, uint32_t row)
+static void enter(struct scan *s, const struct scan_book *b, uint32_t row)
 {
-	s->row = row_at(s, row);
+	s->book = b;
+	s->row = row_at(b, row);
 	s->row_index = row;
 }
 
 /* The state ends, and all that waits is told; at the run's end what matches only there does. */
-static void end_state(struct scan *s, uint32_t row, bool at_end)
+static void end_state(struct scan *s, bool at_end)
 {
 	s->chunk = (struct span){0};
 	s->chunk_off = s->row->end;
-	hs_close_stream(state_at(s, row), s->scratch, at_end ? on_match : NULL, s);
+	hs_close_stream(state_of(s->row), s->scratch, at_end ? on_match : NULL, s);
 	s->row->open = false;
 	s->row->due = 0;
 	tell_passed(s, UINT64_MAX);
 }
 
-static void begin_state(struct scan *s, uint32_t row, uint64_t off)
+static void begin_state(struct scan *s, uint64_t off)
 {
 	hs_stream_t *state;
 
-	room_for_state = (uint8_t *)state_at(s, row);
-	hs_open_stream(pattern_database(s->set), 0, &state);
+	room_for_state = (uint8_t *)state_of(s->row);
+	hs_open_stream(pattern_database(s->book->set), 0, &state);
 	s->row->base = s->row->end = off;
 	s->row->open = true;
+}
+
+/* The row in hand is over, in its book. */
+static void end_row(struct scan *s, bool at_end)
+{
+	if (s->row->open)
+		end_state(s, at_end);
+	while (s->row->first)
+		leave(s, &s->row->first);
+	s->row->n = s->row->waiting = 0;
+}
+
+int scan_use(struct scan *s, const struct pattern_set *set)
+{
+	const struct hs_database *db = pattern_database(set);
+	struct scan_book next = {.set = db ? set : NULL};
+	size_t bytes;
+
+	if (db) {
+		hs_set_stream_allocator(state_alloc, state_free);
+		if (hs_stream_size(db, &bytes) != HS_SUCCESS ||
+		    hs_alloc_scratch(db, &s->scratch) != HS_SUCCESS)
+			return -ENOMEM;
+		bytes = (sizeof(struct scan_row) + bytes + 63) & ~(size_t)63;
+		if (slots_open(&next.rows, bytes, s->conf.rows) < 0)
+			return -ENOMEM;
+	}
+	scan_retire(s, UINT32_MAX);
+	s->old = s->now;
+	s->now = next;
+	s->retired = 0;
+	return 0;
+}
+
+bool scan_retire(struct scan *s, uint32_t rows)
+{
+	if (!s->old.set)
+		return true;
+	for (; rows && s->retired < s->old.top; rows--) {
+		enter(s, &s->old, s->retired++);
+		end_row(s, false);
+	}
+	if (s->retired < s->old.top)
+		return false;
+	leave_book(&s->old);
+	return true;
+}
+
+/* Whether the row was entered where it is in the set before. */
+static bool enter_old(struct scan *s, uint32_t row)
+{
+	if (row >= s->old.top || row < s->retired)
+		return false;
+	enter(s, &s->old, row);
+	return true;
 }
 
 void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, uint64_t ts_ns,
 	       uint64_t number)
 {
+	if (__builtin_expect(s->old.top > 0, 0) && enter_old(s, row))
+		end_row(s, false);
+	if (!s->now.set)
+		return;
 	if (!s->conf.sparse)
-		slots_reach(&s->rows, row);
-	enter(s, row);
+		slots_reach(&s->now.rows, row);
+	enter(s, &s->now, row);
 	if (s->row->open && s->row->end != off)
-		end_state(s, row, false);
-	if (!s->row->open)
-		begin_state(s, row, off);
+		end_state(s, false);
+	if (!s->row->open) {
+		begin_state(s, off);
+		if (row >= s->now.top)
+			s->now.top = row + 1;
+	}
 	s->chunk = bytes;
 	s->chunk_off = off;
 	s->ts_ns = ts_ns;
@@ -326,7 +376,7 @@ void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, ui
 	while (bytes.at < bytes.end) {
 		uint32_t n = (uint32_t)(span_len(bytes) < 1U << 30 ? span_len(bytes) : 1U << 30);
 
-		hs_scan_stream(state_at(s, row), (const char *)bytes.at, n, 0, s->scratch, on_match,
+		hs_scan_stream(state_of(s->row), (const char *)bytes.at, n, 0, s->scratch, on_match,
 			       s);
 		bytes.at += n;
 	}
@@ -336,10 +386,10 @@ void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, ui
 
 void scan_end(struct scan *s, uint32_t row)
 {
-	enter(s, row);
-	if (s->row->open)
-		end_state(s, row, true);
-	while (s->row->first)
-		leave(s, &s->row->first);
-	s->row->n = s->row->waiting = 0;
+	if (enter_old(s, row))
+		end_row(s, true);
+	if (row >= s->now.top)
+		return;
+	enter(s, &s->now, row);
+	end_row(s, true);
 }

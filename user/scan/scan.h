@@ -60,17 +60,26 @@ struct scan_row {
 
 _Static_assert(sizeof(struct scan_row) == 32, "half a cache line, and the state is aligned");
 
+/* The states of all rows in one set of patterns. */
+struct scan_book {
+	const struct pattern_set *set; /* NULL: none */
+	struct slots rows;
+	uint32_t top; /* rows that were ever open */
+};
+
 struct scan {
 	uint64_t bytes, matches, dropped; /* dropped: beyond per_row, matches or total */
 	/* private */
 	struct scan_conf conf;
 	struct scan_host *host;
-	const struct pattern_set *set;
+	struct scan_book now, old; /* old: of the set before, until its last row has left it */
+	uint32_t retired;          /* rows of it that have */
 	struct hs_scratch *scratch;
-	struct slots rows, pool;
+	struct slots pool;
 	struct lease lease;
 	uint32_t free, fresh; /* + 1 */
 	/* in hand */
+	const struct scan_book *book;
 	struct scan_row *row;
 	uint32_t row_index;
 	struct span chunk;
@@ -80,13 +89,15 @@ struct scan {
 /* 0 or negative errno.  Without a set nothing is scanned. */
 int scan_open(struct scan *s, const struct scan_conf *conf, struct scan_host *host);
 void scan_close(struct scan *s);
-/* From now on these patterns (NULL: none).  Rows must have ended; they begin anew with their next
- * bytes. */
+/* From now on these patterns (NULL: none): a row that is open changes to them with its next bytes,
+ * after what it has found so far was told.  Until scan_retire says so, the set before is in use. */
 int scan_use(struct scan *s, const struct pattern_set *set);
+/* Takes up to `rows` rows out of the set before; true where it is no longer in use. */
+bool scan_retire(struct scan *s, uint32_t rows);
 
 static inline bool scan_is_on(const struct scan *s)
 {
-	return s->set;
+	return s->now.set || s->old.set;
 }
 
 /* Bytes of a row at offset `off`; where that is not behind the last ones, a hole lies between, and
@@ -100,8 +111,8 @@ void scan_end(struct scan *s, uint32_t row);
 
 static inline void scan_prefetch(const struct scan *s, uint32_t row)
 {
-	for (size_t at = 0; at < s->rows.stride; at += 64)
-		__builtin_prefetch(s->rows.base + row * s->rows.stride + at, 1);
+	for (size_t at = 0; at < s->now.rows.stride; at += 64)
+		__builtin_prefetch(s->now.rows.base + row * s->now.rows.stride + at, 1);
 }
 
 #endif
