@@ -73,13 +73,14 @@ static int refuse(char *why, size_t size, const struct pattern *p, const char *r
 	return -EINVAL;
 }
 
-/* Bytes as an expression: each as \xNN, so that none means anything. */
+/* Bytes as an expression in which none means anything.  The library takes 16000 characters: each
+ * byte of a text is at most two. */
 static char *escape(const uint8_t *at, size_t n)
 {
 	char *out = malloc(4 * n + 1), *p = out;
 
 	for (size_t i = 0; out && i < n; i++)
-		p += sprintf(p, "\\x%02x", at[i]);
+		p += sprintf(p, at[i] == 0 ? "\\x%02x" : ispunct(at[i]) ? "\\%c" : "%c", at[i]);
 	return out;
 }
 
@@ -205,7 +206,7 @@ static unsigned flags_of(const struct pattern *p)
 	return flags;
 }
 
-/* Where an expression goes wrong: the shortest beginning of it that is refused for that reason. */
+/* Where a regex goes wrong: the shortest beginning of it that is refused for that reason. */
 static size_t place_of(const char *expression, unsigned flags, const char *reason)
 {
 	char head[PATTERN_BYTES + 1];
@@ -228,31 +229,26 @@ static size_t place_of(const char *expression, unsigned flags, const char *reaso
 	return n;
 }
 
-static int refuse_expression(const struct pattern_set *set, uint32_t id, const char *reason,
-			     char *why, size_t size)
-{
-	const struct pattern *p = &set->pattern[id];
-	size_t at = place_of(set->expression[id], flags_of(p), reason);
-
-	snprintf(why, size, "%s pattern %s: at character %zu: %s", pattern_kind_name(p->kind),
-		 p->name, at, reason);
-	return -EINVAL;
-}
-
 /* Matches of one length need no start of match from vectorscan, which is dear. */
 static int measure(struct pattern_set *set, uint32_t id, char *why, size_t size)
 {
 	struct pattern *p = &set->pattern[id];
+	const char *text = set->expression[id];
+	unsigned flags = flags_of(p);
 	hs_compile_error_t *error = NULL;
 	hs_expr_info_t *info = NULL;
 	int err = 0;
 
-	if (hs_expression_info(set->expression[id], flags_of(p), &info, &error) != HS_SUCCESS)
-		err = refuse_expression(set, id, error->message, why, size);
-	else if (info->min_width == 0)
+	if (hs_expression_info(text, flags, &info, &error) != HS_SUCCESS) {
+		snprintf(why, size, "%s pattern %s: at character %zu: %s",
+			 pattern_kind_name(p->kind), p->name, place_of(text, flags, error->message),
+			 error->message);
+		err = -EINVAL;
+	} else if (info->min_width == 0) {
 		err = refuse(why, size, p, "it matches where there is nothing");
-	else if (info->min_width == info->max_width)
+	} else if (info->min_width == info->max_width) {
 		p->width = info->min_width;
+	}
 	if (err == 0)
 		p->most = info->max_width;
 	free(info);
@@ -266,8 +262,9 @@ int pattern_compile(struct pattern_set *set, char *why, size_t why_size)
 		 *ids = calloc(set->n + 1, sizeof(*ids));
 	hs_compile_error_t *error = NULL;
 	unsigned mode = HS_MODE_STREAM;
-	int err = flags && ids ? 0 : -ENOMEM;
+	int err = flags && ids ? 0 : -EINVAL;
 
+	snprintf(why, why_size, "out of memory");
 	for (uint32_t i = 0; err == 0 && i < set->n; i++) {
 		if (set->pattern[i].kind == PATTERN_REGEX)
 			err = measure(set, i, why, why_size);
@@ -280,8 +277,7 @@ int pattern_compile(struct pattern_set *set, char *why, size_t why_size)
 					 mode, NULL, &set->database, &error) != HS_SUCCESS) {
 		err = -EINVAL;
 		if (error->expression >= 0)
-			refuse_expression(set, (uint32_t)error->expression, error->message, why,
-					  why_size);
+			refuse(why, why_size, &set->pattern[error->expression], error->message);
 		else
 			snprintf(why, why_size, "patterns: %s", error->message);
 		hs_free_compile_error(error);
