@@ -130,11 +130,14 @@ static char *expression_of(struct pattern *p, char *why, size_t size)
 /* FNV-1a: the same pattern has the same number in every run. */
 static uint32_t signature_of(const struct pattern *p)
 {
-	uint32_t h = 2166136261U + (uint32_t)p->kind;
+	const uint64_t prime = 1099511628211U;
+	uint64_t h = 14695981039346656037U;
 
+	h = (h ^ (uint8_t)p->kind) * prime;
+	h = (h ^ p->caseless) * prime;
 	for (const char *c = p->text; *c; c++)
-		h = (h ^ (uint8_t)*c) * 16777619U;
-	return (h & 0x3fffffff) + 1;
+		h = (h ^ (uint8_t)*c) * prime;
+	return (uint32_t)(h % 0x3fffffff) + 1; /* those of the packs lie above */
 }
 
 int pattern_set_add(struct pattern_set *set, const struct pattern *given, char *why, size_t size)

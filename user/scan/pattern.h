@@ -27,7 +27,7 @@ struct pattern {
 	char *colour;      /* or NULL */
 	enum pattern_kind kind;
 	uint32_t ordinal;   /* among its kind, from 0 */
-	uint32_t signature; /* stable: of kind and text */
+	uint32_t signature; /* stable: of kind, case and text; 1 to 2^30 */
 	bool caseless;
 	enum pattern_direction direction;
 	int16_t service; /* enum service_name, -1 = any */
