@@ -22,6 +22,7 @@
 	X(stream)    \
 	X(content)   \
 	X(identify)  \
+	X(pattern)   \
 	X(pack)      \
 	X(rescan)    \
 	X(lines)     \
