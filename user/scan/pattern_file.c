@@ -183,7 +183,7 @@ static char *read_file(const char *path, size_t *n, char *why, size_t size)
 	return text;
 }
 
-/* One JSON value; what went wrong, at which place, where there is none. */
+/* One JSON value and the blanks behind it; else what went wrong, and where. */
 static const char *parse(const char *text, size_t n, struct json_object **out, size_t *at)
 {
 	struct json_tokener *t = json_tokener_new();
@@ -204,8 +204,6 @@ static const char *parse(const char *text, size_t n, struct json_object **out, s
 	json_tokener_free(t);
 	if (e != json_tokener_success)
 		return json_tokener_error_desc(e);
-	while (*at < n && text[*at] && strchr(" \t\r\n", text[*at]))
-		++*at;
 	return *at < n ? "more than one value" : NULL;
 }
 
