@@ -23,6 +23,8 @@
 	X(content)   \
 	X(identify)  \
 	X(pattern)   \
+	X(scan)      \
+	X(scan_any)  \
 	X(pack)      \
 	X(rescan)    \
 	X(lines)     \
