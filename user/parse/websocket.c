@@ -285,7 +285,8 @@ static bool read_header(struct parser *p, struct state *st, struct parse_side wh
 		d->left = load_be16(h + 2);
 	else if (d->left == 127)
 		d->left = load_be64(h + 2);
-	memcpy(d->mask, h + d->have - 4, 4);
+	if (d->masked)
+		memcpy(d->mask, h + d->have - 4, 4);
 	d->mask_at = 0;
 	d->frame = opcode;
 	of(p)->frames++;
