@@ -100,11 +100,11 @@ static void check_message(const struct websocket_message *m, const struct body *
 	assert(span_len(m->text) <= WEBSOCKET_TEXT && span_len(m->text) <= m->length);
 	assert(m->compressed || m->length <= m->end - m->start);
 	if (m->opcode >= WEBSOCKET_CLOSE)
-		assert(m->fin && !m->compressed && m->length <= WEBSOCKET_CONTROL);
+		assert(!m->compressed && m->length <= WEBSOCKET_CONTROL);
 	assert(m->opcode == WEBSOCKET_CLOSE || !m->close_code);
 	if (!y->used)
 		return;
-	assert(y->over == m->fin && y->next <= m->length && (m->mask || m->compressed));
+	assert(y->over && y->next <= m->length && (m->mask || m->compressed));
 }
 
 static void on_websocket(struct parse_host *host, const struct websocket_message *m)

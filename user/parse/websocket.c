@@ -8,28 +8,31 @@
 
 enum { PHASE_HEADER, PHASE_PAYLOAD, PHASE_DEAD };
 
+#define RSV1 0x40 /* of a message: compressed */
+
 /* A message while its frames come; kept small: only its first bytes stay. */
 struct message {
 	uint64_t start, length;
 	uint32_t ordinal;
-	uint32_t decoder; /* of a compressed one */
 	uint16_t kept;
 	uint8_t opcode; /* 0: none is under way */
-	bool mask, compressed, damaged;
+	bool mask, compressed;
+	bool apart;       /* its payload lies not so in the stream */
 	bool over, holed; /* a final block was there; text is what lies before a hole */
 	uint8_t text[WEBSOCKET_TEXT];
 };
 
 struct side {
-	uint64_t off, left; /* behind what was read; of the payload of the frame in hand */
+	uint64_t off, seen; /* of the next byte; behind the last one that came */
+	uint64_t left;      /* of the payload of the frame in hand */
 	uint64_t frame_off; /* where that frame begins */
 	uint8_t head[14], have;
 	uint8_t mask[4], mask_at;
 	uint8_t phase;
 	uint8_t frame; /* opcode of the frame in hand */
 	bool fin, masked, no_context;
-	bool blind;       /* the context has a hole */
-	uint32_t context; /* decoder that outlives its messages */
+	bool blind;       /* what is said may refer to what was lost */
+	uint32_t decoder; /* 0: none, or nothing more of the message in hand can be inflated */
 	struct message data;
 	struct message control;
 };
@@ -86,6 +89,14 @@ void websocket_agree(struct websocket *w, uint32_t state, const struct parse_nex
 	st->side[!client_dir].no_context = next->no_context[1];
 }
 
+/* The message in hand is not inflated any further; lost: a hole is why. */
+static void drop_decoder(struct parser *p, struct side *d, bool lost)
+{
+	coding_end(of(p)->conf.decoders, d->decoder);
+	d->decoder = 0;
+	d->blind |= lost && !d->no_context;
+}
+
 /* ---- payload ---- */
 
 static void keep(struct message *m, struct span bytes)
@@ -97,57 +108,69 @@ static void keep(struct message *m, struct span bytes)
 	m->kept = (uint16_t)(m->kept + n);
 }
 
+static void tell_body(struct parser *p, struct parse_side where, const struct message *m,
+		      struct span bytes, bool last)
+{
+	struct parse_body b = {.tx_id = m->ordinal,
+			       .side = where.from_client ? HTTP1_REQUEST : HTTP1_RESPONSE,
+			       .dir = where.dir,
+			       .encoded = true,
+			       .last = last,
+			       .off = m->length,
+			       .bytes = bytes};
+
+	if (of(p)->conf.bodies && m->apart)
+		p->host->body(p->host, &b);
+}
+
 /* Payload as the application reads it. */
 static void on_payload(struct parser *p, struct parse_side where, struct message *m,
 		       struct span bytes)
 {
 	keep(m, bytes);
-	if (of(p)->conf.bodies && (m->mask || m->compressed)) {
-		struct parse_body b = {.tx_id = m->ordinal,
-				       .side = where.from_client ? HTTP1_REQUEST : HTTP1_RESPONSE,
-				       .dir = where.dir,
-				       .encoded = true,
-				       .off = m->length,
-				       .bytes = bytes};
-
-		p->host->body(p->host, &b);
-	}
+	tell_body(p, where, m, bytes, false);
 	m->length += span_len(bytes);
 }
 
-static void inflate(struct parser *p, struct parse_side where, struct message *m, struct span in)
+static void inflate(struct parser *p, struct parse_side where, struct side *d, struct span in)
 {
 	struct codings *c = of(p)->conf.decoders;
+	struct message *m = &d->data;
 	struct span out;
 
-	while (m->decoder) {
-		switch (coding_next(c, m->decoder, &in, &out)) {
+	while (d->decoder && !m->over) {
+		switch (coding_next(c, d->decoder, &in, &out)) {
 		case CODING_BYTES:
 			on_payload(p, where, m, out);
-			continue;
+			break;
 		case CODING_MORE:
 			return;
 		case CODING_END: /* RFC 7692 §7.2.3.4: a final block ends the message alone */
-			coding_again(c, m->decoder);
+			coding_again(c, d->decoder);
 			m->over = true;
-			return;
+			break;
 		case CODING_BOMB:
 			odd(p, ANOMALY_WEBSOCKET_DECODE_LIMIT);
+			drop_decoder(p, d, false);
 			break;
 		case CODING_BAD:
 			odd(p, ANOMALY_WEBSOCKET_DECODE_FAILED);
+			drop_decoder(p, d, false);
 			break;
 		}
-		coding_end(c, m->decoder);
-		m->decoder = 0;
-		m->damaged = true;
 	}
+}
+
+/* What the frame in hand belongs to. */
+static struct message *message_of(struct side *d)
+{
+	return d->frame >= WEBSOCKET_CLOSE ? &d->control : &d->data;
 }
 
 /* Payload of a frame as it came: unmasked piece by piece. */
 static void frame_payload(struct parser *p, struct parse_side where, struct side *d, struct span in)
 {
-	struct message *m = d->frame >= WEBSOCKET_CLOSE ? &d->control : &d->data;
+	struct message *m = message_of(d);
 	uint8_t clear[4096];
 
 	while (in.at < in.end) {
@@ -160,24 +183,48 @@ static void frame_payload(struct parser *p, struct parse_side where, struct side
 			d->mask_at = (uint8_t)((d->mask_at + n) & 3);
 			bytes = span_of(clear, n);
 		}
-		if (!m->compressed)
+		if (m->compressed)
+			inflate(p, where, d, bytes);
+		else
 			on_payload(p, where, m, bytes);
-		else if (!m->damaged && !m->over)
-			inflate(p, where, m, bytes);
 		in.at += n;
 	}
 }
 
 /* ---- messages ---- */
 
-static void tell(struct parser *p, struct parse_side where, const struct side *d,
-		 const struct message *m, bool fin)
+static void begin(struct parser *p, struct state *st, struct side *d, bool compressed)
+{
+	struct codings *c = of(p)->conf.decoders;
+	const uint8_t raw = CODING_RAW_DEFLATE;
+	struct message *m = message_of(d);
+
+	m->start = d->frame_off;
+	m->length = 0;
+	m->kept = 0;
+	m->ordinal = st->ordinal++;
+	m->opcode = d->frame;
+	m->mask = d->masked;
+	m->compressed = compressed;
+	m->apart = d->masked || compressed;
+	m->over = m->holed = false;
+	if (!compressed)
+		return;
+	if (d->decoder)
+		coding_renew(c, d->decoder);
+	else if (!d->blind)
+		d->decoder = coding_start(c, &raw, 1);
+}
+
+/* The message is over; fin: with its last frame. */
+static void tell(struct parser *p, struct parse_side where, struct message *m, uint64_t end,
+		 bool fin)
 {
 	struct websocket_message out = {
 		.ts_ns = p->ts_ns,
 		.number = p->number,
 		.start = m->start,
-		.end = d->off,
+		.end = end,
 		.length = m->length,
 		.ordinal = m->ordinal,
 		.dir = where.dir,
@@ -193,92 +240,70 @@ static void tell(struct parser *p, struct parse_side where, const struct side *d
 		out.close_code = load_be16(m->text);
 		out.text.at += 2;
 	}
+	if (m->length)
+		tell_body(p, where, m, (struct span){0}, true);
+	m->opcode = 0;
 	of(p)->messages++;
 	p->host->websocket(p->host, &out);
 }
 
-static void begin(struct parser *p, struct state *st, struct side *d, struct message *m,
-		  bool compressed)
-{
-	struct codings *c = of(p)->conf.decoders;
-	const uint8_t raw = CODING_RAW_DEFLATE;
-
-	m->start = d->frame_off;
-	m->length = 0;
-	m->kept = 0;
-	m->ordinal = st->ordinal++;
-	m->opcode = d->frame;
-	m->mask = d->masked;
-	m->compressed = compressed;
-	m->damaged = m->over = m->holed = false;
-	if (!compressed)
-		return;
-	if (!d->context)
-		d->context = coding_start(c, &raw, 1);
-	else
-		coding_renew(c, d->context);
-	m->decoder = d->context;
-	m->damaged = !m->decoder || d->blind;
-}
-
-/* The last frame of a message is there. */
-static void finish(struct parser *p, struct parse_side where, struct side *d, struct message *m)
+static void finish_deflate(struct parser *p, struct parse_side where, struct side *d)
 {
 	static const uint8_t tail[4] = {0, 0, 0xff, 0xff}; /* RFC 7692 §7.2.2 */
-	struct codings *c = of(p)->conf.decoders;
 
-	if (m->compressed && m->decoder) {
-		if (!m->damaged && !m->over)
-			inflate(p, where, m, span_of(tail, sizeof(tail)));
-		if (!m->damaged && m->decoder && !m->over && !coding_is_between(c, m->decoder)) {
-			odd(p, ANOMALY_WEBSOCKET_DECODE_FAILED);
-			m->damaged = true;
-		}
-		if (m->decoder && m->damaged) {
-			coding_end(c, m->decoder);
-			m->decoder = 0;
-		}
-		if (d->no_context && m->decoder) {
-			coding_end(c, m->decoder);
-			m->decoder = 0;
-		}
-		d->context = m->decoder;
-	} else if (m->compressed) {
-		d->context = 0;
+	inflate(p, where, d, span_of(tail, sizeof(tail)));
+	if (d->decoder && !d->data.over && !coding_is_between(of(p)->conf.decoders, d->decoder)) {
+		odd(p, ANOMALY_WEBSOCKET_DECODE_FAILED);
+		drop_decoder(p, d, false);
 	}
-	if (of(p)->conf.bodies && m->length && (m->mask || m->compressed)) {
-		struct parse_body b = {
-			.tx_id = m->ordinal, .dir = where.dir, .encoded = true, .last = true};
+	if (d->no_context)
+		drop_decoder(p, d, false);
+}
 
-		p->host->body(p->host, &b);
-	}
-	tell(p, where, d, m, true);
-	m->opcode = 0;
+/* Nothing of the side is read any more; `end`: behind what belongs to its messages. */
+static void give_up(struct parser *p, struct parse_side where, struct side *d, uint64_t end)
+{
+	if (d->phase == PHASE_PAYLOAD && message_of(d) == &d->control)
+		tell(p, where, &d->control, end, false);
+	if (d->data.opcode)
+		tell(p, where, &d->data, end, false);
+	drop_decoder(p, d, false);
+	d->phase = PHASE_DEAD;
 }
 
 /* ---- frames ---- */
 
 static uint32_t header_len(const struct side *d)
 {
-	uint32_t n = 2;
+	uint8_t seven = d->head[1] & 0x7f;
 
 	if (d->have < 2)
 		return 2;
-	if ((d->head[1] & 0x7f) == 126)
-		n += 2;
-	else if ((d->head[1] & 0x7f) == 127)
-		n += 8;
-	return n + (d->head[1] & 0x80 ? 4 : 0);
+	return 2 + (seven == 126 ? 2 : seven == 127 ? 8 : 0) + (d->head[1] & 0x80 ? 4 : 0);
 }
 
-/* RFC 6455 §5.2.  False where this can be no frame. */
+/* RFC 6455 §5.2. */
+static bool is_frame(const struct state *st, const struct side *d)
+{
+	bool control = d->frame >= WEBSOCKET_CLOSE, first = d->frame != WEBSOCKET_CONTINUATION;
+	uint8_t rsv = d->head[0] & 0x70;
+
+	if ((d->frame > WEBSOCKET_BINARY && !control) || d->frame > WEBSOCKET_PONG || d->left >> 63)
+		return false;
+	if (rsv && (rsv != RSV1 || !st->deflate || control || !first))
+		return false;
+	if (control)
+		return d->fin && d->left <= WEBSOCKET_CONTROL;
+	return first == !d->data.opcode;
+}
+
+/* False where this can be no frame. */
 static bool read_header(struct parser *p, struct state *st, struct parse_side where, struct side *d)
 {
 	const uint8_t *h = d->head;
-	uint8_t opcode = h[0] & 15, rsv = h[0] & 0x70;
-	bool control = opcode >= WEBSOCKET_CLOSE, first = opcode != WEBSOCKET_CONTINUATION;
 
 	d->fin = h[0] & 0x80;
+	d->frame = h[0] & 15;
 	d->masked = h[1] & 0x80;
 	d->left = h[1] & 0x7f;
 	if (d->left == 126)
@@ -288,32 +313,28 @@ static bool read_header(struct parser *p, struct state *st, struct parse_side wh
 	if (d->masked)
 		memcpy(d->mask, h + d->have - 4, 4);
 	d->mask_at = 0;
-	d->frame = opcode;
 	of(p)->frames++;
-	if (d->left >> 63 || (opcode > WEBSOCKET_BINARY && opcode < WEBSOCKET_CLOSE) ||
-	    opcode > WEBSOCKET_PONG || (rsv & 0x30) ||
-	    (rsv && (!st->deflate || control || !first)) ||
-	    (control && (!d->fin || d->left > WEBSOCKET_CONTROL)) ||
-	    (!control && first == (d->data.opcode != 0)))
+	if (!is_frame(st, d))
 		return false;
 	if (d->masked != where.from_client)
 		odd(p, ANOMALY_WEBSOCKET_MASK); /* RFC 6455 §5.1 */
-	if (first)
-		begin(p, st, d, control ? &d->control : &d->data, rsv != 0);
+	if (d->frame != WEBSOCKET_CONTINUATION)
+		begin(p, st, d, h[0] & RSV1);
 	d->phase = PHASE_PAYLOAD;
 	return true;
 }
 
 static void frame_done(struct parser *p, struct parse_side where, struct side *d)
 {
-	bool control = d->frame >= WEBSOCKET_CLOSE;
+	struct message *m = message_of(d);
 
 	d->phase = PHASE_HEADER;
 	d->have = 0;
-	if (control)
-		finish(p, where, d, &d->control);
-	else if (d->fin)
-		finish(p, where, d, &d->data);
+	if (!d->fin)
+		return;
+	if (m->compressed)
+		finish_deflate(p, where, d);
+	tell(p, where, m, d->off, true);
 }
 
 /* ---- what the worker calls ---- */
@@ -324,21 +345,19 @@ static void start(struct parser *p, uint32_t state)
 	(void)state; /* all zeros */
 }
 
-static void give_up(struct parser *p, struct parse_side where, struct side *d)
-{
-	if (d->data.opcode)
-		tell(p, where, d, &d->data, false);
-	d->data.opcode = 0;
-	d->phase = PHASE_DEAD;
-}
-
-static void midstream(struct parser *p, uint32_t state, struct parse_side where, uint64_t off)
+static void ended(struct parser *p, uint32_t state, struct parse_side where, bool whole)
 {
 	struct side *d = &state_of(p, state)->side[where.dir];
 
-	/* Frames carry no mark to find them by. */
-	d->off = off;
-	d->phase = PHASE_DEAD;
+	(void)whole;
+	give_up(p, where, d, d->seen);
+}
+
+/* Frames carry no mark to find them by. */
+static void midstream(struct parser *p, uint32_t state, struct parse_side where, uint64_t off)
+{
+	(void)off;
+	ended(p, state, where, false);
 }
 
 static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side where, uint64_t off,
@@ -349,6 +368,7 @@ static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side w
 
 	(void)next;
 	d->off = off;
+	d->seen = off + span_len(*bytes);
 	while (bytes->at < bytes->end && d->phase != PHASE_DEAD) {
 		size_t n = span_len(*bytes);
 
@@ -357,11 +377,11 @@ static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side w
 				d->frame_off = d->off;
 			d->head[d->have++] = *bytes->at++;
 			d->off++;
-			if (d->have < 2 || d->have < header_len(d))
+			if (d->have < header_len(d))
 				continue;
 			if (!read_header(p, st, where, d)) {
 				odd(p, ANOMALY_WEBSOCKET_FRAME);
-				give_up(p, where, d);
+				give_up(p, where, d, d->frame_off);
 				break;
 			}
 		} else {
@@ -371,7 +391,7 @@ static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side w
 			d->off += n;
 			d->left -= n;
 		}
-		if (d->phase == PHASE_PAYLOAD && d->left == 0)
+		if (d->left == 0)
 			frame_done(p, where, d);
 	}
 	bytes->at = bytes->end;
@@ -381,44 +401,31 @@ static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side w
 static void gap(struct parser *p, uint32_t state, struct parse_side where, uint64_t len)
 {
 	struct side *d = &state_of(p, state)->side[where.dir];
-	struct message *m = d->frame >= WEBSOCKET_CLOSE ? &d->control : &d->data;
+	struct message *m = message_of(d);
 
-	d->off += len;
-	if (d->phase == PHASE_DEAD)
-		return;
-	if (d->phase == PHASE_HEADER || len > d->left) {
-		give_up(p, where, d);
+	if (d->phase != PHASE_PAYLOAD || len > d->left) {
+		give_up(p, where, d, d->seen);
 		return;
 	}
+	d->off += len;
 	d->left -= len;
 	d->mask_at = (uint8_t)((d->mask_at + len) & 3);
-	m->length += m->compressed ? 0 : len;
-	m->damaged = m->holed = true;
-	d->blind |= m->compressed && !d->no_context;
+	m->holed = true;
+	if (m->compressed)
+		drop_decoder(p, d, true);
+	else
+		m->length += len;
 	if (d->left == 0)
 		frame_done(p, where, d);
 }
 
-static void ended(struct parser *p, uint32_t state, struct parse_side where, bool whole)
-{
-	struct side *d = &state_of(p, state)->side[where.dir];
-
-	(void)whole;
-	if (d->phase != PHASE_DEAD)
-		give_up(p, where, d);
-}
-
 static void end(struct parser *p, uint32_t state)
 {
-	struct state *st = state_of(p, state);
+	uint8_t client = state_of(p, state)->client;
 
-	for (uint8_t dir = 0; dir < 2; dir++) {
-		struct side *d = &st->side[dir];
-
-		ended(p, state, (struct parse_side){.dir = dir, .from_client = dir == st->client},
+	for (uint8_t dir = 0; dir < 2; dir++)
+		ended(p, state, (struct parse_side){.dir = dir, .from_client = dir == client},
 		      false);
-		coding_end(of(p)->conf.decoders, d->data.decoder);
-	}
 }
 
 static const struct parser_ops ops = {

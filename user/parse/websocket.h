@@ -6,7 +6,8 @@
  * Owner:   one worker.
  * Memory:  a state of about 1 KiB per stream; the decoders of its HTTP parser are shared.
  * Bounds:  conf; the payload is counted and passed on, never kept beyond WEBSOCKET_TEXT bytes.
- * A hole inside a payload is stepped over; one that takes a frame's header ends the direction.
+ * A hole inside a payload is stepped over; one that takes a frame's header ends the direction, and
+ * what was under way is told without `fin`.
  */
 #ifndef USER_PARSE_WEBSOCKET_H
 #define USER_PARSE_WEBSOCKET_H
@@ -28,7 +29,8 @@ enum websocket_opcode {
 
 struct websocket_message {
 	uint64_t ts_ns, number; /* of the packet that completed it */
-	uint64_t start, end;    /* offsets in its direction, first frame to last */
+	uint64_t start, end;    /* offsets in its direction, first frame to last; of one without its
+				   end: behind the last byte seen */
 	uint64_t length;        /* of the payload, inflated */
 	uint32_t ordinal;       /* in its stream */
 	uint16_t close_code;    /* 0 = none */
