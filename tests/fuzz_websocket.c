@@ -104,7 +104,7 @@ static void check_message(const struct websocket_message *m, const struct body *
 	assert(m->opcode == WEBSOCKET_CLOSE || !m->close_code);
 	if (!y->used)
 		return;
-	assert(y->over && y->next <= m->length && (m->mask || m->compressed));
+	assert(y->over && y->next <= m->length);
 }
 
 static void on_websocket(struct parse_host *host, const struct websocket_message *m)

@@ -611,6 +611,7 @@ static void test_let_go(void)
 
 static uint8_t payload[ROOM];
 
+/* how->fin: in one frame. */
 /* NOLINTNEXTLINE(readability-function-size): the columns of a message */
 static void expect(struct text *t, enum websocket_opcode opcode, size_t start, size_t end,
 		   struct span bytes, const struct websocket_message *how, bool bodies)
@@ -623,8 +624,31 @@ static void expect(struct text *t, enum websocket_opcode opcode, size_t start, s
 	m.length = span_len(bytes);
 	m.fin = true;
 	m.text = span_of(bytes.at, m.length < WEBSOCKET_TEXT ? m.length : WEBSOCKET_TEXT);
-	bodies &= m.length && (m.mask || m.compressed);
+	bodies &= m.length && (m.mask || m.compressed || !how->fin);
 	note_message(t, &m, bodies ? hash(HASH_START, bytes.at, m.length) : 0);
+}
+
+/* A fragmented message lies nowhere in one piece, whoever sent it, masked or not. */
+static void test_fragments_are_bodies(void)
+{
+	static const char *const rows[] = {"0103 48656c 8002 6c6f", "0103 48656c 8900 8002 6c6f",
+					   "0103 48656c 8082 00000000 6c6f",
+					   "0183 00000000 48656c 8002 6c6f"};
+	static const struct span hello = {(const uint8_t *)"Hello", (const uint8_t *)"Hello" + 5};
+	static struct text want;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct bench *b = bench_open(&(struct agreed){.bodies = true});
+		struct websocket_message how = {.mask = i == 3};
+
+		wire[0].n = want.n = 0;
+		add_hex(&wire[0], rows[i]);
+		expect(&want, WEBSOCKET_TEXT_MESSAGE, 0, wire[0].n, hello, &how, true);
+		feed(b, SERVER, wire[0].at, wire[0].n);
+		CHECK(strstr(b->told[SERVER].at, want.at), "%s: %s", rows[i], b->told[SERVER].at);
+		bench_end(b);
+		bench_close(b);
+	}
 }
 
 static void test_lengths(void)
@@ -642,7 +666,7 @@ static void test_lengths(void)
 	for (size_t i = 0; i < 2 * COUNT(lengths); i++) {
 		size_t n = lengths[i / 2], header;
 		uint8_t dir = i & 1;
-		struct websocket_message how = {.mask = dir == CLIENT};
+		struct websocket_message how = {.mask = dir == CLIENT, .fin = true};
 
 		wire[0].n = want.n = 0;
 		add_frame(&wire[0], FIN | WEBSOCKET_BINARY, payload, n, how.mask ? mask : NULL);
@@ -1101,7 +1125,7 @@ static void frame(struct conversation *c, struct dice *d, uint8_t dir, uint8_t f
 
 static void make_control(struct conversation *c, struct dice *d, uint8_t dir)
 {
-	struct websocket_message how = {.mask = dir == c->agreed.client};
+	struct websocket_message how = {.mask = dir == c->agreed.client, .fin = true};
 	uint8_t opcode = dice_below(d, 2) ? WEBSOCKET_PING : WEBSOCKET_PONG;
 	size_t start = c->wire[dir].n;
 	uint8_t bytes[WEBSOCKET_CONTROL];
@@ -1147,6 +1171,7 @@ static void make_message(struct conversation *c, struct dice *d, uint8_t dir)
 	size_t n = some_length(d), start = c->wire[dir].n;
 	struct span in = span_of(payload, n);
 
+	how.fin = frames == 1;
 	make_payload(d, n);
 	if (how.compressed)
 		in = pack_message(c, d, dir, n);
@@ -1350,6 +1375,7 @@ CU_TestInfo websocket_tests[] = {
 	{"every_opcode", test_every_opcode},
 	{"cut_short", test_cut_short},
 	{"let_go", test_let_go},
+	{"fragments_are_bodies", test_fragments_are_bodies},
 	{"lengths", test_lengths},
 	{"deflate_examples", test_deflate_examples},
 	{"deflate_final_block", test_deflate_final_block},

@@ -206,7 +206,7 @@ static void begin(struct parser *p, struct state *st, struct side *d, bool compr
 	m->opcode = d->frame;
 	m->mask = d->masked;
 	m->compressed = compressed;
-	m->apart = d->masked || compressed;
+	m->apart = d->masked || compressed || !d->fin;
 	m->over = m->holed = false;
 	if (!compressed)
 		return;
