@@ -31,7 +31,7 @@ struct side {
 	uint8_t phase;
 	uint8_t frame; /* opcode of the frame in hand */
 	bool fin, masked, no_context;
-	bool blind;       /* what is said may refer to what was lost */
+	bool blind;       /* what is said may refer to what was not inflated */
 	uint32_t decoder; /* 0: none, or nothing more of the message in hand can be inflated */
 	struct message data;
 	struct message control;
@@ -89,12 +89,12 @@ void websocket_agree(struct websocket *w, uint32_t state, const struct parse_nex
 	st->side[!client_dir].no_context = next->no_context[1];
 }
 
-/* The message in hand is not inflated any further; lost: a hole is why. */
-static void drop_decoder(struct parser *p, struct side *d, bool lost)
+/* The message in hand is not inflated any further; wronged: by no fault of its sender. */
+static void drop_decoder(struct parser *p, struct side *d, bool wronged)
 {
 	coding_end(of(p)->conf.decoders, d->decoder);
 	d->decoder = 0;
-	d->blind |= lost && !d->no_context;
+	d->blind |= wronged && !d->no_context;
 }
 
 /* ---- payload ---- */
@@ -151,10 +151,11 @@ static void inflate(struct parser *p, struct parse_side where, struct side *d, s
 			break;
 		case CODING_BOMB:
 			odd(p, ANOMALY_WEBSOCKET_DECODE_LIMIT);
-			drop_decoder(p, d, false);
+			drop_decoder(p, d, true);
 			break;
 		case CODING_BAD:
-			odd(p, ANOMALY_WEBSOCKET_DECODE_FAILED);
+			if (!d->blind)
+				odd(p, ANOMALY_WEBSOCKET_DECODE_FAILED);
 			drop_decoder(p, d, false);
 			break;
 		}
@@ -212,8 +213,10 @@ static void begin(struct parser *p, struct state *st, struct side *d, bool compr
 		return;
 	if (d->decoder)
 		coding_renew(c, d->decoder);
-	else if (!d->blind)
+	else
 		d->decoder = coding_start(c, &raw, 1);
+	if (!d->decoder)
+		drop_decoder(p, d, true);
 }
 
 /* The message is over; fin: with its last frame. */
