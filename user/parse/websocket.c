@@ -13,12 +13,13 @@ enum { PHASE_HEADER, PHASE_PAYLOAD, PHASE_DEAD };
 /* A message while its frames come; kept small: only its first bytes stay. */
 struct message {
 	uint64_t start, length;
+	uint64_t hole; /* behind that, while nothing follows it */
 	uint32_t ordinal;
 	uint16_t kept;
 	uint8_t opcode; /* 0: none is under way */
 	bool mask, compressed;
-	bool apart;       /* its payload lies not so in the stream */
-	bool over, holed; /* a final block was there; text is what lies before a hole */
+	bool apart; /* its payload lies not so in the stream */
+	bool over;  /* a final block was there */
 	uint8_t text[WEBSOCKET_TEXT];
 };
 
@@ -99,11 +100,12 @@ static void drop_decoder(struct parser *p, struct side *d, bool wronged)
 
 /* ---- payload ---- */
 
+/* The first bytes, in one piece: nothing from behind a hole. */
 static void keep(struct message *m, struct span bytes)
 {
-	size_t n = sizeof(m->text) - m->kept;
+	size_t n = m->kept == m->length ? sizeof(m->text) - m->kept : 0;
 
-	n = m->holed ? 0 : n < span_len(bytes) ? n : span_len(bytes);
+	n = n < span_len(bytes) ? n : span_len(bytes);
 	memcpy(m->text + m->kept, bytes.at, n);
 	m->kept = (uint16_t)(m->kept + n);
 }
@@ -127,6 +129,8 @@ static void tell_body(struct parser *p, struct parse_side where, const struct me
 static void on_payload(struct parser *p, struct parse_side where, struct message *m,
 		       struct span bytes)
 {
+	m->length += m->hole;
+	m->hole = 0;
 	keep(m, bytes);
 	tell_body(p, where, m, bytes, false);
 	m->length += span_len(bytes);
@@ -201,14 +205,14 @@ static void begin(struct parser *p, struct state *st, struct side *d, bool compr
 	struct message *m = message_of(d);
 
 	m->start = d->frame_off;
-	m->length = 0;
+	m->length = m->hole = 0;
 	m->kept = 0;
 	m->ordinal = st->ordinal++;
 	m->opcode = d->frame;
 	m->mask = d->masked;
 	m->compressed = compressed;
 	m->apart = d->masked || compressed || !d->fin;
-	m->over = m->holed = false;
+	m->over = false;
 	if (!compressed)
 		return;
 	if (d->decoder)
@@ -228,7 +232,7 @@ static void tell(struct parser *p, struct parse_side where, struct message *m, u
 		.number = p->number,
 		.start = m->start,
 		.end = end,
-		.length = m->length,
+		.length = m->length + (fin ? m->hole : 0),
 		.ordinal = m->ordinal,
 		.dir = where.dir,
 		.opcode = m->opcode,
@@ -413,11 +417,10 @@ static void gap(struct parser *p, uint32_t state, struct parse_side where, uint6
 	d->off += len;
 	d->left -= len;
 	d->mask_at = (uint8_t)((d->mask_at + len) & 3);
-	m->holed = true;
 	if (m->compressed)
 		drop_decoder(p, d, true);
 	else
-		m->length += len;
+		m->hole += len;
 	if (d->left == 0)
 		frame_done(p, where, d);
 }
