@@ -104,16 +104,25 @@ static struct parser *enter(struct shard *s, uint32_t slot)
 	return p;
 }
 
-/* Bytes [0, upto) of a direction, which identification has passed by, once more. */
-static struct span from_start(struct shard *s, uint32_t slot, uint8_t dir, uint64_t upto)
+/* Bytes [from, upto) of a direction once more; fewer where there is no room for them, or where
+ * they cannot be had. */
+static struct span again(struct shard *s, uint32_t slot, uint8_t dir, uint64_t from, uint64_t upto)
 {
 	const struct tcp_conn *c = &s->tcp.conn[slot];
 	struct content_view v = content_view(&s->content, slot, c->dir[0].off, c->dir[1].off);
+	size_t n = upto - from < TALK_AGAIN ? (size_t)(upto - from) : TALK_AGAIN;
 
-	if (upto == 0 || upto > TALK_AGAIN ||
-	    content_read(&s->content, &v, dir, 0, s->talk.again, upto) != upto)
-		return (struct span){0};
-	return span_of(s->talk.again, upto);
+	return span_of(s->talk.again, content_read(&s->content, &v, dir, from, s->talk.again, n));
+}
+
+/* Bytes [0, upto) of a direction, which identification has passed by. */
+static struct span from_start(struct shard *s, uint32_t slot, uint8_t dir, uint64_t upto)
+{
+	struct span known = {0};
+
+	if (upto <= TALK_AGAIN)
+		known = again(s, slot, dir, 0, upto);
+	return span_len(known) == upto ? known : (struct span){0};
 }
 
 /* What a direction said before its parser came: fed now, or else it is heard from here on. */
@@ -152,7 +161,30 @@ void talk_begin(struct shard *s, uint32_t slot, enum service_name name, uint8_t 
 	catch_up(s, slot, dir, before, off);
 }
 
-/* Another protocol follows, and it is known which: its parser begins where this one ended. */
+/* What a direction said from `from` on, before it was known that this is another protocol's. */
+static void hear_again(struct shard *s, uint32_t slot, uint8_t dir, uint64_t from)
+{
+	uint64_t upto = s->tcp.conn[slot].dir[dir].off;
+	struct stream *st = inventory_at(&s->inventory, slot);
+	struct parse_side side = side_of(st, dir);
+	struct parser *p = enter(s, slot);
+	struct parse_next next;
+
+	while (from < upto) {
+		struct span bytes = again(s, slot, dir, from, upto);
+		uint64_t off = from;
+
+		if (span_len(bytes) == 0) {
+			p->ops->midstream(p, st->parse_at, side, upto);
+			return;
+		}
+		from += span_len(bytes);
+		p->ops->feed(p, st->parse_at, side, off, &bytes, &next);
+	}
+}
+
+/* Another protocol follows, and it is known which: its parser begins where this one ended, on the
+ * client's side behind the request, which may have been a while ago. */
 static bool hand_over(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_next *next)
 {
 	struct stream *st = inventory_at(&s->inventory, slot);
@@ -160,7 +192,6 @@ static bool hand_over(struct shard *s, uint32_t slot, uint8_t dir, const struct 
 	uint8_t a_dir = st->flags & STREAM_CLIENT_HI ? 1 : 0;
 	uint32_t state = which ? parser_start(parser_of(s, which)) : 0;
 
-	(void)dir;
 	if (next->service != SERVICE_UNKNOWN)
 		service_by_parser(&st->service, next->service);
 	if (!state)
@@ -169,6 +200,8 @@ static bool hand_over(struct shard *s, uint32_t slot, uint8_t dir, const struct 
 	st->parse_at = state;
 	if (which == TALK_WEBSOCKET)
 		websocket_agree(&s->talk.websocket, state, next, a_dir);
+	if (next->behind_request)
+		hear_again(s, slot, !dir, next->behind_request);
 	return true;
 }
 

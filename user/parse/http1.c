@@ -733,10 +733,16 @@ static void set_roles(struct http1_state *st, struct parse_side side)
 static bool switched(const struct http1 *h, const struct http1_dir *d, struct parse_next *next)
 {
 	const struct exchange *x = d->exchange ? exchange_at(h, d->exchange) : NULL;
+	const struct http1_message *asked;
 
 	if (d->role != HTTP1_RESPONSE || d->phase != PHASE_HEADER || !switches(x))
 		return false;
+	asked = &x->side[HTTP1_REQUEST];
 	*next = (struct parse_next){
+		/* An answer to the header alone is none to a body. */
+		.behind_request = asked->complete    ? asked->end
+				  : asked->gap_bytes ? 0
+						     : asked->header_end,
 		.service = x->status == 101 && x->websocket ? SERVICE_WEBSOCKET : SERVICE_UNKNOWN,
 		.deflate = x->deflate,
 		.no_context = {x->no_context[0], x->no_context[1]},

@@ -36,6 +36,7 @@ struct parse_side {
 /* What becomes of the stream behind PARSE_DONE. */
 struct parse_next {
 	enum service_name service; /* SERVICE_UNKNOWN: to be identified anew */
+	uint64_t behind_request;   /* where the other side goes on in that; 0: not known */
 	bool deflate;              /* websocket: RFC 7692 was agreed on, */
 	bool no_context[2];        /* and these directions take no context over */
 };
