@@ -36,6 +36,7 @@
 	X(sink)      \
 	X(slice)     \
 	X(transform) \
+	X(show)      \
 	X(replay)
 
 #define SUITE_EXTERN(noun) extern CU_TestInfo noun##_tests[];
