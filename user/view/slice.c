@@ -5,12 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 
-/* C1 controls, marks and overrides of direction, and characters without width. */
+/* C1 controls, separators of lines, marks and overrides of direction, and what has neither width
+ * nor looks (Default_Ignorable_Code_Point of Unicode).  In order. */
+static const struct {
+	uint32_t first, last;
+} treacherous[] = {
+	{0x80, 0x9f},       {0xad, 0xad},       {0x34f, 0x34f},   {0x61c, 0x61c},
+	{0x115f, 0x1160},   {0x17b4, 0x17b5},   {0x180b, 0x180f}, {0x200b, 0x200f},
+	{0x2028, 0x202e},   {0x2060, 0x206f},   {0x3164, 0x3164}, {0xfe00, 0xfe0f},
+	{0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3},
+	{0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
+
 static bool is_treacherous(uint32_t c)
 {
-	return (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-	       (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
+	for (size_t i = 0; i < sizeof(treacherous) / sizeof(treacherous[0]); i++)
+		if (c <= treacherous[i].last)
+			return c >= treacherous[i].first;
+	return false;
 }
 
 /* RFC 3629 §4: no overlong forms, no surrogates, nothing beyond U+10FFFF. */

@@ -2,8 +2,8 @@
 /*
  * slice — bytes made fit to look at: text, hexadecimal, or raw.
  *
- * Text keeps valid UTF-8, tabs and line ends; every other byte becomes a dot, and so do characters
- * that would steer a terminal or turn the reading direction.
+ * Text keeps valid UTF-8, tabs and line ends; every other byte becomes a dot, and so do those of
+ * characters that would steer a terminal, turn the reading direction, or not be seen.
  *
  * Thread:  any.  Bounds: the caller's window.
  */
