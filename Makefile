@@ -7,7 +7,7 @@ comma := ,
 O    := .out$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 SRC  := $(wildcard user/*.c) $(foreach s,$(STAGES),$(wildcard user/$s/*.c))
 RE   := $(foreach s,$(STAGES),$(wildcard user/$s/*.re))
-TEST := $(wildcard tests/test_*.c) $(wildcard tests/main.c tests/guard.c tests/packets.c tests/runs.c)
+TEST := $(wildcard tests/test_*.c tests/*_host.c) tests/main.c tests/guard.c tests/packets.c tests/runs.c
 FUZZ := $(wildcard tests/fuzz_*.c)
 HEAD := $(wildcard user/*.h user/*/*.h bpf/*.h tests/*.h tools/*.h)
 GEN  := $(RE:%.re=$O/%.re.o)

@@ -5,38 +5,40 @@
 
 #include <CUnit/CUnit.h>
 
-#define SUITES(X)    \
-	X(base)      \
-	X(pieces)    \
-	X(opt)       \
-	X(format)    \
-	X(bytes)     \
-	X(source)    \
-	X(link)      \
-	X(decode)    \
-	X(defrag)    \
-	X(flow)      \
-	X(id)        \
-	X(tcp)       \
-	X(tcp_model) \
-	X(stream)    \
-	X(content)   \
-	X(identify)  \
-	X(pattern)   \
-	X(scan)      \
-	X(scan_any)  \
-	X(pack)      \
-	X(rescan)    \
-	X(lines)     \
-	X(coding)    \
-	X(http1)     \
-	X(websocket) \
-	X(json)      \
-	X(record)    \
-	X(sink)      \
-	X(slice)     \
-	X(transform) \
-	X(show)      \
+#define SUITES(X)            \
+	X(pieces)            \
+	X(opt)               \
+	X(format)            \
+	X(bytes)             \
+	X(source)            \
+	X(link)              \
+	X(decode)            \
+	X(defrag)            \
+	X(flow)              \
+	X(id)                \
+	X(tcp)               \
+	X(tcp_model)         \
+	X(stream)            \
+	X(content)           \
+	X(identify)          \
+	X(pattern)           \
+	X(scan)              \
+	X(scan_any)          \
+	X(pack)              \
+	X(rescan)            \
+	X(lines)             \
+	X(coding)            \
+	X(http1)             \
+	X(websocket)         \
+	X(websocket_deflate) \
+	X(websocket_holes)   \
+	X(websocket_talks)   \
+	X(json)              \
+	X(record)            \
+	X(sink)              \
+	X(slice)             \
+	X(transform)         \
+	X(show)              \
 	X(replay)
 
 #define SUITE_EXTERN(noun) extern CU_TestInfo noun##_tests[];
