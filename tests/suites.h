@@ -28,7 +28,10 @@
 	X(rescan)            \
 	X(lines)             \
 	X(coding)            \
-	X(http1)             \
+	X(http1_line)        \
+	X(http1_talks)       \
+	X(http1_facts)       \
+	X(http1_bounds)      \
 	X(websocket)         \
 	X(websocket_deflate) \
 	X(websocket_holes)   \
