@@ -28,6 +28,8 @@
 	X(rescan)              \
 	X(lines)               \
 	X(coding)              \
+	X(coding_damage)       \
+	X(coding_bounds)       \
 	X(http1_line)          \
 	X(http1_talks)         \
 	X(http1_facts)         \
