@@ -473,6 +473,7 @@ static const struct {
 	enum service_name service;
 	bool deflate, no_context[2];
 	const char *client, *server; /* bytes behind it, where chunks are whole */
+	uint64_t behind;             /* the request */
 } handed_over[] = {
 	{IN_ORDER("CONNECT", "CONNECT b:443 0 > 200 0 +\n", 0,
 		  C("CONNECT b:443 HTTP/1.1\r\nHost: b\r\n\r\n"),
@@ -482,7 +483,8 @@ static const struct {
 	 false,
 	 {false, false},
 	 "mine\r\n" GET("/"),
-	 "\x16\x03 is theirs"},
+	 "\x16\x03 is theirs",
+	 35},
 	{IN_ORDER("CONNECT, and the client does not wait", "CONNECT b:443 0 > 200 0 +\n", 0,
 		  C("CONNECT b:443 HTTP/1.1\r\n\r\n\x16\x03\x01 hello\nand\n"),
 		  S("HTTP/1.1 200 Connected\r\n" CHUNKED "\r\n"), S("theirs")),
@@ -490,7 +492,8 @@ static const struct {
 	 false,
 	 {false, false},
 	 "",
-	 "theirs"},
+	 "theirs",
+	 26},
 	{IN_ORDER("websocket", "GET /1 0 > 200 5 +\nGET /ws 0 > 101 0 +\n", 0,
 		  C(GET("/1") "GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: "
 			      "WebSocket\r\n"
@@ -503,7 +506,8 @@ static const struct {
 	 true,
 	 {false, true},
 	 "\x81\x80",
-	 "\x81\2hi"},
+	 "\x81\2hi",
+	 135},
 	{/* RFC 7692 §5: the server has to agree */
 	 IN_ORDER("websocket without extensions", "GET /ws 0 > 101 0 +\n", 0,
 		  C("GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n"
@@ -513,7 +517,8 @@ static const struct {
 	 false,
 	 {false, false},
 	 "",
-	 ""},
+	 "",
+	 86},
 	{IN_ORDER("something else", "GET / 0 > 101 0 +\n", 0,
 		  C("GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n"),
 		  S("HTTP/1.1 100 Continue\r\n\r\n"
@@ -522,7 +527,38 @@ static const struct {
 	 false,
 	 {false, false},
 	 "",
-	 "frames"},
+	 "frames",
+	 32},
+	{/* its body is the request's */
+	 IN_ORDER("websocket, asked for with a body", "GET / 4 > 101 0 +\n", 0,
+		  C("GET / HTTP/1.1\r\nUpgrade: websocket\r\nContent-Length: 4\r\n\r\nbody"
+		    "\x81\x80"),
+		  S("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n")),
+	 SERVICE_WEBSOCKET,
+	 false,
+	 {false, false},
+	 "",
+	 "",
+	 61},
+	{IN_ORDER("answered before its body came", "GET / 2 > 101 0 -\n", 0,
+		  C("GET / HTTP/1.1\r\nUpgrade: websocket\r\nContent-Length: 99\r\n\r\n"
+		    "\x81\x80"),
+		  S("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n")),
+	 SERVICE_WEBSOCKET,
+	 false,
+	 {false, false},
+	 "",
+	 "",
+	 58},
+	{IN_ORDER("a request with a hole", "GET / 0 > 101 0 -\n", 0,
+		  C("GET / HTTP/1.1\r\nUpgrade: websocket\r\n"), C_LOSES(20), C("\r\n\x81\x80"),
+		  S("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n")),
+	 SERVICE_WEBSOCKET,
+	 false,
+	 {false, false},
+	 "",
+	 "",
+	 0},
 };
 
 static void test_handed_over(void)
@@ -543,6 +579,8 @@ static void test_handed_over(void)
 			      next->no_context[1] == handed_over[i].no_context[1],
 		      "%s: %d, %s, %d, %d%d", why, b.r->got, service_name_text(next->service),
 		      next->deflate, next->no_context[0], next->no_context[1]);
+		CHECK(next->behind_request == handed_over[i].behind, "%s: behind %llu", why,
+		      (unsigned long long)next->behind_request);
 		CHECK(strcmp(b.r->rest[b.client].at, handed_over[i].client) == 0,
 		      "%s: the client goes on", why);
 		CHECK(strcmp(b.r->rest[!b.client].at, handed_over[i].server) == 0,
