@@ -6,6 +6,7 @@
 #include <CUnit/CUnit.h>
 
 #define SUITES(X)              \
+	X(base)                \
 	X(pieces)              \
 	X(opt)                 \
 	X(format)              \
