@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A writer with exactly this much room. */
+/* A writer with exactly this much room: what is written beyond it, the sanitizer sees. */
 static struct json open_room(size_t room)
 {
 	char *at = malloc(room);
@@ -32,7 +32,7 @@ static struct json_object *parse(const char *from, const struct json *j)
 	struct json_tokener *t = json_tokener_new();
 	struct json_object *o;
 
-	assert(t && j->at <= j->end);
+	assert(t);
 	json_tokener_set_flags(t, JSON_TOKENER_STRICT);
 	/* with a space behind it, so that a number has an end */
 	o = json_tokener_parse_ex(t, from, (int)(j->at - from));
@@ -124,11 +124,12 @@ static uint32_t letter(char c)
 
 static void check_base64(const uint8_t *data, size_t size)
 {
-	struct json j = open_room((size + 2) / 3 * 4 + 2);
+	size_t room = (size + 2) / 3 * 4 + 2;
+	struct json j = open_room(room);
 	char *from = j.at;
 
 	json_base64(&j, data, size);
-	assert(j.at == j.end && from[0] == '"' && j.at[-1] == '"');
+	assert(j.at == from + room && from[0] == '"' && j.at[-1] == '"');
 	for (size_t i = 0; i < size; i++) {
 		const char *p = from + 1 + i / 3 * 4 + i % 3;
 		uint32_t two = letter(p[0]) << 6 | letter(p[1]);
@@ -146,7 +147,7 @@ static void check_hex(const uint8_t *data, size_t size)
 	char *from = j.at, two[3];
 
 	json_hex(&j, data, size);
-	assert(j.at == j.end);
+	assert(j.at == from + 2 * size + 2);
 	for (size_t i = 0; i < size; i++) {
 		snprintf(two, sizeof(two), "%02x", data[i]);
 		assert(memcmp(from + 1 + 2 * i, two, 2) == 0);
