@@ -1,29 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* bytes — see bytes.h.  isa-l inflates twice as fast as zlib here. */
+/* bytes — see bytes.h. */
 #include "user/source/bytes.h"
 
 #include <errno.h>
-#include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
-#define IN_SIZE ((size_t)256 << 10)
+#define IN_SIZE   ((size_t)256 << 10)
+#define STEP_MAX  ((size_t)1 << 30) /* zlib counts in 32 bits */
+#define FRAME_MIN 5                 /* bytes that say how long a zstd frame's header is */
+#define BLOCK_MIN 3                 /* RFC 8878 §3.1.1.2: a block's header */
 
 enum coding { CODING_PLAIN, CODING_GZIP, CODING_ZSTD };
 
 struct bytes {
 	int fd;
 	enum coding coding;
-	bool eof;  /* nothing more to read from fd */
-	bool mid;  /* inside a gzip member or a zstd frame */
-	int fault; /* reported once what came before it was delivered */
+	bool eof;    /* nothing more to read from fd, */
+	int unread;  /* because of this, where it is below 0 */
+	bool mid;    /* inside a gzip member or a zstd frame */
+	bool padded; /* zeros came behind a gzip member: nothing else may */
+	int fault;   /* reported once what came before it was delivered */
 	uint64_t taken;
 	uint8_t *in;
 	size_t at, have; /* unread bytes are in[at..have) */
-	struct inflate_state *inflate;
+	z_stream inflate;
 	ZSTD_DStream *zstd;
+	size_t hint; /* how much zstd asks for: of a block, and BLOCK_MIN of the next one */
+	bool full;   /* it may still have decompressed bytes */
 };
 
 static ssize_t read_some(int fd, uint8_t *dst, size_t n)
@@ -36,41 +44,55 @@ static ssize_t read_some(int fd, uint8_t *dst, size_t n)
 	return got < 0 ? -errno : got;
 }
 
-/* Tops `in` up so that it holds at least one unread byte, or marks the end. */
-static int refill(struct bytes *b)
+/* Tops `in` up so that it holds at least n unread bytes, or marks the end: a decompressor may
+ * still have something to give. */
+static void refill(struct bytes *b, size_t n)
 {
-	ssize_t got;
+	while (b->have - b->at < n && !b->eof) {
+		ssize_t got;
 
-	if (b->at < b->have || b->eof)
-		return 0;
-	b->at = b->have = 0;
-	got = read_some(b->fd, b->in, IN_SIZE);
-	if (got < 0)
-		return (int)got;
-	b->have = (size_t)got;
-	b->taken += (size_t)got;
-	b->eof = got == 0;
+		memmove(b->in, b->in + b->at, b->have - b->at);
+		b->have -= b->at;
+		b->at = 0;
+		got = read_some(b->fd, b->in + b->have, IN_SIZE - b->have);
+		if (got > 0) {
+			b->have += (size_t)got;
+			b->taken += (size_t)got;
+		}
+		b->eof = got <= 0;
+		b->unread = (int)got;
+	}
+}
+
+/* Reads the first 4 bytes: enough to tell what it is. */
+static int sniff(struct bytes *b)
+{
+	static const uint8_t gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd},
+			     skippable[] = {0x2a, 0x4d, 0x18}; /* RFC 8878 §3.1.2 */
+
+	refill(b, 4);
+	if (b->unread < 0)
+		return b->unread;
+	if (b->have >= 2 && memcmp(b->in, gzip, sizeof(gzip)) == 0)
+		b->coding = CODING_GZIP;
+	else if (b->have >= 4 &&
+		 (memcmp(b->in, zstd, sizeof(zstd)) == 0 ||
+		  (b->in[0] >> 4 == 5 && memcmp(b->in + 1, skippable, sizeof(skippable)) == 0)))
+		b->coding = CODING_ZSTD;
 	return 0;
 }
 
-/* Reads until the first 4 bytes are there: enough to tell what it is. */
-static int sniff(struct bytes *b)
+static int start(struct bytes *b)
 {
-	static const uint8_t gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
-
-	while (b->have < 4 && !b->eof) {
-		ssize_t got = read_some(b->fd, b->in + b->have, IN_SIZE - b->have);
-
-		if (got < 0)
-			return (int)got;
-		b->have += (size_t)got;
-		b->taken += (size_t)got;
-		b->eof = got == 0;
-	}
-	if (b->have >= 2 && memcmp(b->in, gzip, sizeof(gzip)) == 0)
-		b->coding = CODING_GZIP;
-	else if (b->have >= 4 && memcmp(b->in, zstd, sizeof(zstd)) == 0)
-		b->coding = CODING_ZSTD;
+	if (b->coding == CODING_GZIP)
+		return inflateInit2(&b->inflate, MAX_WBITS + 16) == Z_OK ? 0 : -ENOMEM;
+	if (b->coding == CODING_PLAIN)
+		return 0;
+	b->zstd = ZSTD_createDStream();
+	b->hint = FRAME_MIN;
+	if (!b->zstd ||
+	    ZSTD_isError(ZSTD_DCtx_setParameter(b->zstd, ZSTD_d_windowLogMax, BYTES_WINDOW_LOG)))
+		return -ENOMEM;
 	return 0;
 }
 
@@ -91,19 +113,9 @@ int bytes_open(struct bytes **out, int fd)
 	err = sniff(b);
 	if (err < 0)
 		goto fail;
-	err = -ENOMEM;
-	if (b->coding == CODING_GZIP) {
-		b->inflate =
-			calloc(1, sizeof(*b->inflate)); /* damage refers to bytes never written */
-		if (!b->inflate)
-			goto fail;
-		isal_inflate_init(b->inflate);
-		b->inflate->crc_flag = ISAL_GZIP;
-	} else if (b->coding == CODING_ZSTD) {
-		b->zstd = ZSTD_createDStream();
-		if (!b->zstd)
-			goto fail;
-	}
+	err = start(b);
+	if (err < 0)
+		goto fail;
 	*out = b;
 	return 0;
 fail:
@@ -116,7 +128,7 @@ void bytes_close(struct bytes *b)
 	if (!b)
 		return;
 	ZSTD_freeDStream(b->zstd);
-	free(b->inflate);
+	inflateEnd(&b->inflate);
 	free(b->in);
 	close(b->fd);
 	free(b);
@@ -143,61 +155,76 @@ static ssize_t plain_read(struct bytes *b, uint8_t *dst, size_t n)
 	return got;
 }
 
-static ssize_t gzip_read(struct bytes *b, uint8_t *dst, size_t n)
+/* Behind a member: another one, zeros up to the end, or nothing.  gzip(1) leaves out what else
+ * comes, with a warning; of a capture it may be the damaged rest. */
+static int gzip_between(struct bytes *b)
 {
-	struct inflate_state *z = b->inflate;
-	int err = refill(b);
-
-	if (err < 0)
-		return err;
-	if (b->at == b->have && !(b->mid && z->tmp_out_processed < z->tmp_out_valid))
-		return b->mid ? -ENODATA : 0;
-	if (z->block_state == ISAL_BLOCK_FINISH) {
-		/* Another member may follow; padding after the last one is no fault. */
-		if (b->in[b->at] != 0x1f) {
-			b->at = b->have;
-			return 0;
-		}
-		isal_inflate_reset(z);
-		z->crc_flag = ISAL_GZIP;
+	if (b->in[b->at] == 0x1f && !b->padded) {
+		b->mid = true;
+		return inflateReset(&b->inflate) == Z_OK ? 0 : -EBADMSG;
 	}
-	b->mid = true;
-	z->next_in = b->in + b->at;
-	z->avail_in = (uint32_t)(b->have - b->at);
-	z->next_out = dst;
-	z->avail_out = (uint32_t)n;
-	err = isal_inflate(z);
-	b->at = b->have - z->avail_in;
-	if (z->block_state == ISAL_BLOCK_FINISH)
-		b->mid = false;
-	n -= z->avail_out;
-	if (err != ISAL_DECOMP_OK && err != ISAL_END_INPUT) {
-		b->fault = -EBADMSG;
-		return n ? (ssize_t)n : -EBADMSG;
-	}
-	return (ssize_t)n;
+	b->padded = true;
+	while (b->at < b->have && b->in[b->at] == 0)
+		b->at++;
+	return b->at < b->have ? -EBADMSG : 0;
 }
 
+static ssize_t gzip_read(struct bytes *b, uint8_t *dst, size_t n)
+{
+	z_stream *z = &b->inflate;
+	int err = 0;
+
+	refill(b, 1);
+	if (!b->mid && b->at < b->have)
+		err = gzip_between(b);
+	if (err < 0 || !b->mid)
+		return err;
+	if (n > STEP_MAX)
+		n = STEP_MAX;
+	z->next_in = b->in + b->at;
+	z->avail_in = (uInt)(b->have - b->at);
+	z->next_out = dst;
+	z->avail_out = (uInt)n;
+	err = inflate(z, Z_NO_FLUSH);
+	b->at = b->have - z->avail_in;
+	b->mid = err != Z_STREAM_END;
+	if (err == Z_MEM_ERROR)
+		b->fault = -ENOMEM;
+	else if (err != Z_OK && err != Z_STREAM_END && err != Z_BUF_ERROR)
+		b->fault = -EBADMSG;
+	n -= z->avail_out;
+	return n ? (ssize_t)n : b->fault;
+}
+
+/* What a call finds damaged takes all with it that the call decompressed.  So zstd is given no more
+ * than one block at a time, whole where it is, and none before it gave all of the last one. */
 /* NOLINTNEXTLINE(readability-non-const-parameter): written through `out` */
 static ssize_t zstd_read(struct bytes *b, uint8_t *dst, size_t n)
 {
 	ZSTD_outBuffer out = {.dst = dst, .size = n};
-	ZSTD_inBuffer in;
-	size_t rc;
-	int err = refill(b);
+	ZSTD_inBuffer in = {.src = b->in};
+	size_t want = b->hint > BLOCK_MIN ? b->hint - BLOCK_MIN : b->hint, rc;
 
-	if (err < 0)
-		return err;
-	in = (ZSTD_inBuffer){.src = b->in, .size = b->have, .pos = b->at};
+	if (b->full)
+		want = 0;
+	if (want > IN_SIZE) /* to be skipped */
+		want = IN_SIZE;
+	refill(b, want);
+	in.pos = b->at;
+	in.size = b->have - b->at < want ? b->have : b->at + want;
 	rc = ZSTD_decompressStream(b->zstd, &out, &in);
-	b->at = in.pos;
 	if (ZSTD_isError(rc)) {
-		b->fault = -EBADMSG;
-		return out.pos ? (ssize_t)out.pos : -EBADMSG;
+		ZSTD_ErrorCode why = ZSTD_getErrorCode(rc);
+
+		return why == ZSTD_error_frameParameter_windowTooLarge ? -ENOBUFS
+		       : why == ZSTD_error_memory_allocation           ? -ENOMEM
+								       : -EBADMSG;
 	}
-	if (out.pos == 0 && b->eof && b->at == b->have)
-		return b->mid ? -ENODATA : 0;
-	b->mid = rc != 0;
+	if (in.pos > b->at || out.pos)
+		b->mid = rc != 0;
+	b->at = in.pos;
+	b->hint = rc ? rc : FRAME_MIN;
+	b->full = out.pos == n;
 	return (ssize_t)out.pos;
 }
 
@@ -221,9 +248,12 @@ ssize_t bytes_read(struct bytes *b, uint8_t *dst, size_t n)
 		else if (!b->fault)
 			got = zstd_read(b, dst + done, n - done);
 		if (got == 0 && exhausted(b)) {
-			if (!b->mid)
+			if (b->unread < 0)
+				got = b->unread;
+			else if (b->mid)
+				got = -ENODATA;
+			else
 				break;
-			got = -ENODATA;
 		}
 		if (got < 0) {
 			b->fault = (int)got;

@@ -4,7 +4,8 @@
  *
  * gzip (several members) and zstd are recognised by content, not by name.
  * Owner:   one thread at a time.
- * Memory:  an input buffer of 256 KiB and the decompressor's window.
+ * Memory:  an input buffer of 256 KiB and the decompressor's window: 32 KiB for gzip, for zstd what
+ *          the frame asks for, up to 1 << BYTES_WINDOW_LOG (what zstd(1) takes without --long).
  */
 #ifndef USER_SOURCE_BYTES_H
 #define USER_SOURCE_BYTES_H
@@ -14,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define BYTES_WINDOW_LOG 27
+
 struct bytes;
 
 /* Takes ownership of fd, also on failure.  0 or negative errno. */
@@ -21,8 +24,8 @@ int bytes_open(struct bytes **out, int fd);
 void bytes_close(struct bytes *b);
 
 /* Fills dst: n bytes, or fewer only at the end.  Negative errno: -EBADMSG for damaged compressed
- * data, -ENODATA where it ends too early; what the decompressor gave before the fault came before
- * it. */
+ * data, -ENODATA where it ends too early, -ENOBUFS where it asks for too large a window; all that
+ * could be decompressed before the fault came before it. */
 ssize_t bytes_read(struct bytes *b, uint8_t *dst, size_t n);
 
 bool bytes_compressed(const struct bytes *b);
