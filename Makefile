@@ -22,7 +22,7 @@ ARCH := $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v2)
 CFLAGS ?= -O2 -g $(ARCH) $(if $(SAN),,-flto=auto)
 STD  := -std=gnu11 -fno-common $(WARN)
 SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-LIBS := -lpcap -ljson-c -lisal -lzstd -lbrotlidec -lhs -lcrypto -lz -lpthread
+LIBS := -lpcap -ljson-c -lzstd -lbrotlidec -lhs -lcrypto -lz -lpthread
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 Q    := $(if $(V),,@)
 say   = @printf '  %-5s %s\n' $1 $(patsubst $O/%,%,$@) && mkdir -p $(@D)
@@ -38,7 +38,7 @@ $O/rm-xdp.1: $O/rm-xdp
 	$Q$< --man > $@
 $O/unit: $(TEST:%.c=$O/%.o) $(LIB)
 	$(call say,LD)
-	$(CCX) $^ -o $@ $(LDFLAGS) $(LIBS) -lcunit -lbrotlienc -lpcre2-8
+	$(CCX) $^ -o $@ $(LDFLAGS) $(LIBS) -lcunit -lbrotlienc -lpcre2-8 -lisal
 $O/mkpcap: $O/tools/mkpcap.o $O/tools/capture.o
 	$(call say,LD)
 	$(CCX) $^ -o $@ $(LDFLAGS)
