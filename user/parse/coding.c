@@ -12,6 +12,8 @@
 #define OUT_BYTES   32768U
 #define LARGE_BYTES (48UL << 20) /* brotli: window of 16 MiB, grown by doubling */
 #define ZSTD_WINDOW (8UL << 20)  /* RFC 8878 §3.1.1.1.2: what a receiver should support */
+#define ZSTD_FRAME  5            /* bytes that say how long a frame's header is */
+#define ZSTD_BLOCK  3            /* a block's header: zstd asks for the next one's with a block */
 #define RATIO_FREE  (1ULL << 20)
 
 /* One encoding of the stack. */
@@ -24,6 +26,8 @@ struct stage {
 	bool begun, broken, ended;
 	bool whole; /* at the end of a member or frame */
 	bool gzip;
+	bool full;   /* zstd may still have decompressed bytes */
+	size_t hint; /* how much it asks for */
 	union {
 		z_stream z;
 		BrotliDecoderState *brotli;
@@ -153,6 +157,8 @@ static bool begin(struct stage *s, enum coding_kind kind)
 		s->brotli = BrotliDecoderCreateInstance(arena_take, arena_leave, s);
 		return s->brotli;
 	case CODING_ZSTD:
+		s->full = false;
+		s->hint = ZSTD_FRAME;
 		s->peak = ZSTD_estimateDStreamSize(ZSTD_WINDOW);
 		s->zstd = ZSTD_initStaticDStream(arena_of(s), s->peak);
 		return s->zstd;
@@ -261,23 +267,36 @@ static enum coding_got unbrotli(struct stage *s, struct span *in, struct span *o
 	return rc == BROTLI_DECODER_RESULT_SUCCESS ? CODING_END : CODING_MORE;
 }
 
-/* Frames may follow one another: there is no end of its own. */
+/* Frames may follow one another: there is no end of its own.  What a call finds damaged takes all
+ * with it that the call decompressed: so a call gets no more than one block, and none before it
+ * gave all of the last one. */
 static enum coding_got unzstd(struct stage *s, struct span *in, struct span *out)
 {
-	ZSTD_inBuffer from = {.src = in->at, .size = span_len(*in)};
+	ZSTD_inBuffer from = {.src = in->at};
 	ZSTD_outBuffer to = {.dst = s->out, .size = OUT_BYTES};
-	size_t rc = 0, before;
+	size_t have = span_len(*in), rc, before;
+	bool flushed;
 
 	do {
+		size_t want = s->hint > ZSTD_BLOCK ? s->hint - ZSTD_BLOCK : s->hint;
+
+		flushed = s->full;
+		if (flushed)
+			want = 0;
 		before = from.pos;
+		from.size = want < have - before ? before + want : have;
 		rc = ZSTD_decompressStream(s->zstd, &to, &from);
-		s->whole = rc == 0 ? true : from.pos == before && to.pos == 0 && s->whole;
-	} while (!ZSTD_isError(rc) && to.pos == 0 && from.pos < from.size && from.pos > before);
+		s->full = to.pos == OUT_BYTES;
+		s->hint = rc ? rc : ZSTD_FRAME;
+		s->whole = rc == 0 ||
+			   (!ZSTD_isError(rc) && from.pos == before && to.pos == 0 && s->whole);
+	} while (!ZSTD_isError(rc) && to.pos == 0 && from.pos < have &&
+		 (flushed || from.pos > before));
 	in->at += from.pos;
 	*out = span_of(s->out, to.pos);
 	if (to.pos)
 		return CODING_BYTES;
-	return ZSTD_isError(rc) || from.pos < from.size ? CODING_BAD : CODING_MORE;
+	return ZSTD_isError(rc) || from.pos < have ? CODING_BAD : CODING_MORE;
 }
 
 static enum coding_got step(struct stage *s, struct span *in, struct span *out)
@@ -328,6 +347,7 @@ enum coding_got coding_next(struct codings *c, uint32_t decoder, struct span *in
 			if (got == CODING_BYTES)
 				return got;
 			s->ended = got != CODING_MORE && got != CODING_END;
+			s->whole = s->whole && !s->ended;
 			if (s->ended)
 				return got;
 		}
@@ -343,6 +363,7 @@ enum coding_got coding_next(struct codings *c, uint32_t decoder, struct span *in
 					   */
 		}
 		s->ended = got != CODING_MORE;
+		s->whole = s->whole && got != CODING_BAD && got != CODING_BOMB;
 		if (s->ended)
 			in->at = in->end;
 		return got;
