@@ -39,6 +39,8 @@ static const char *read_error(int err)
 		return "the compressed data is damaged";
 	if (err == -ENODATA)
 		return "the compressed data ends too early";
+	if (err == -ENOBUFS)
+		return "the compressed data needs a window of more than 128 MiB";
 	return strerror(-err); /* NOLINT(concurrency-mt-unsafe): known numbers only */
 }
 
