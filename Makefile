@@ -38,7 +38,7 @@ $O/rm-xdp.1: $O/rm-xdp
 	$Q$< --man > $@
 $O/unit: $(TEST:%.c=$O/%.o) $(LIB)
 	$(call say,LD)
-	$(CCX) $^ -o $@ $(LDFLAGS) $(LIBS) -lcunit -lbrotlienc -lpcre2-8 -lisal
+	$(CCX) $^ -o $@ $(LDFLAGS) $(LIBS) -lcunit -lbrotlienc -lpcre2-8
 $O/mkpcap: $O/tools/mkpcap.o $O/tools/capture.o
 	$(call say,LD)
 	$(CCX) $^ -o $@ $(LDFLAGS)
