@@ -109,7 +109,7 @@ static void find_itself(const struct pattern_set *set, const struct pattern *p)
 
 	assert(scan_open(&scan, &conf, &seeker.host) == 0 && scan_use(&scan, set) == 0);
 	scan_feed(&scan, 0, 0, span_of(text, strlen(p->text)), 1, 1);
-	scan_end(&scan, 0);
+	scan_end(&scan, 0, 0, 0);
 	assert(seeker.found);
 	scan_close(&scan);
 }

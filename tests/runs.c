@@ -23,7 +23,7 @@ static void on_match(struct scan_host *host, const struct scan_match *m)
 		return;
 	}
 	r->hit[r->hits++] = (struct hit){
-		.pattern = (uint32_t)(m->pattern - pattern_at(runs->scan.set, 0)),
+		.pattern = (uint32_t)(m->pattern - pattern_at(runs->scan.now.set, 0)),
 		.piece = (uint32_t)(m->number - number_of(m->row, 0)),
 		.from = m->from - r->base,
 		.to = m->to - r->base,
@@ -64,7 +64,7 @@ void runs_close(struct runs *r)
 
 bool runs_use(struct runs *r, const struct pattern_set *set)
 {
-	return scan_use(&r->scan, set) == 0;
+	return scan_use(&r->scan, set) == 0 && scan_retire(&r->scan, UINT32_MAX);
 }
 
 void run_set(struct run *r, const void *text, uint32_t len)
@@ -96,5 +96,6 @@ void runs_finish(struct runs *r, uint32_t row)
 {
 	while (runs_feed(r, row))
 		;
-	scan_end(&r->scan, row);
+	scan_end(&r->scan, row, 7 * number_of(row, r->row[row].fed - 1),
+		 number_of(row, r->row[row].fed - 1));
 }

@@ -67,7 +67,7 @@ static struct counter find(const struct pattern_set *set, const void *bytes, siz
 	CU_ASSERT_EQUAL_FATAL(scan_open(&scan, &conf, &c.host), 0);
 	CU_ASSERT_EQUAL_FATAL(scan_use(&scan, set), 0);
 	scan_feed(&scan, 0, 0, span_of(bytes, n), 1, 1);
-	scan_end(&scan, 0);
+	scan_end(&scan, 0, 0, 0);
 	scan_close(&scan);
 	return c;
 }

@@ -176,7 +176,7 @@ static void test_cap_of_a_row(void)
 		while (runs_feed(&runs, 0) | runs_feed(&runs, 1))
 			;
 		for (uint32_t row = 0; row < 2; row++) {
-			scan_end(&runs.scan, row);
+			scan_end(&runs.scan, row, 0, 0);
 			CHECK(runs.row[row].hits == 4 && told(&runs.row[row], 3, 6, 8),
 			      "row %u: %u", row, runs.row[row].hits);
 		}
@@ -197,7 +197,7 @@ static void test_cap_of_the_pool(void)
 	runs_feed(&runs, 0);
 	runs_feed(&runs, 1);
 	CU_ASSERT_EQUAL(runs.scan.dropped, 1);
-	scan_end(&runs.scan, 0); /* three are free again */
+	scan_end(&runs.scan, 0, 0, 0); /* three are free again */
 	runs_finish(&runs, 1);
 	CHECK(runs.row[0].hits == 3 && told(&runs.row[0], 2, 4, 6), "%u", runs.row[0].hits);
 	CHECK(runs.row[1].hits == 3 && told(&runs.row[1], 1, 2, 4) && told(&runs.row[1], 2, 6, 8),
@@ -244,8 +244,8 @@ static void test_rows_begin_anew(void)
 		runs_finish(&runs, 0);
 		CHECK(r->hits == 5 && runs.scan.dropped == 0, "round %d: %u told", i, r->hits);
 	}
-	scan_end(&runs.scan, 3); /* it never began */
-	CU_ASSERT_EQUAL(scan_use(&runs.scan, NULL), 0);
+	scan_end(&runs.scan, 3, 0, 0); /* it never began */
+	CU_ASSERT_TRUE(runs_use(&runs, NULL));
 	CU_ASSERT_FALSE(scan_is_on(&runs.scan));
 	CU_ASSERT_TRUE(runs_use(&runs, set) && scan_is_on(&runs.scan));
 	set_text(r, "ab");

@@ -55,6 +55,10 @@ static void test_deflate_final_block(void)
 		{"one", "c108 f348cdc9c9070000", "text 0-10 5 packed 'Hello'; "},
 		{"two", "c108 f348cdc9c9070000 c108 f348cdc9c9070000",
 		 "text 0-10 5 packed 'Hello'; text 10-20 5 packed 'Hello'; "},
+		{"and more behind it in the message", "c10e f348cdc9c90700 f248cdc9c90700",
+		 "text 0-16 10 packed 'HelloHello'; "},
+		{"and more in the next fragment", "4107 f348cdc9c90700 8007 f248cdc9c90700",
+		 "text 0-18 10 packed 'HelloHello'; "},
 		{"one of the usual kind behind it", "c108 f348cdc9c9070000 c107 f248cdc9c90700",
 		 "text 0-10 5 packed 'Hello'; text 10-19 5 packed 'Hello'; "},
 	};

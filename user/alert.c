@@ -15,9 +15,13 @@ static struct alert_stream *stream_of(const struct alerts *a, uint32_t slot)
 	return (struct alert_stream *)a->streams.base + slot;
 }
 
+/* Rows: two directions of each slot; for bodies twice two, the second for those that come aside. */
+#define ROWS      2U
+#define BODY_ROWS 4U
+
 static void on_match(struct shard *s, const struct scan_match *m, bool decoded)
 {
-	uint32_t slot = m->row / 2;
+	uint32_t slot = m->row / (decoded ? BODY_ROWS : ROWS);
 	const struct flow *f = &s->flows.flow[slot];
 	const struct stream *st = inventory_at(&s->inventory, slot);
 	uint8_t a_dir = st->flags & STREAM_CLIENT_HI ? 1 : 0;
@@ -59,7 +63,7 @@ static size_t fetch_stream(struct scan_host *host, uint32_t row, uint64_t off, u
 			   size_t n)
 {
 	struct shard *s = shard_of_stream(host);
-	uint32_t slot = row / 2;
+	uint32_t slot = row / ROWS;
 	const struct tcp_conn *c = &s->tcp.conn[slot];
 	struct content_view v;
 
@@ -85,7 +89,7 @@ int alert_open(struct shard *s, const struct shard_run *run)
 {
 	struct alerts *a = &s->alerts;
 	struct scan_conf conf = {
-		.rows = 2 * run->slots,
+		.rows = ROWS * run->slots,
 		.matches = (uint32_t)(262144 / s->conf->workers), /* 80 MB at most */
 		.per_row = (uint16_t)s->conf->matches_per_stream,
 		.total = run->matches,
@@ -97,6 +101,7 @@ int alert_open(struct shard *s, const struct shard_run *run)
 	a->body_host = (struct scan_host){.match = on_body_match, .fetch = fetch_body};
 	err = scan_open(&a->stream, &conf, &a->stream_host);
 	conf.sparse = true;
+	conf.rows = BODY_ROWS * run->slots;
 	if (err == 0)
 		err = scan_open(&a->body, &conf, &a->body_host);
 	if (err == 0)
@@ -106,7 +111,8 @@ int alert_open(struct shard *s, const struct shard_run *run)
 	if (err == 0)
 		err = alert_use(s, run->patterns);
 	if (err == 0)
-		err = pack_open(&a->stream_pack, &s->conf->pack, &a->stream, conf.rows, carries);
+		err = pack_open(&a->stream_pack, &s->conf->pack, &a->stream, ROWS * run->slots,
+				carries);
 	if (err == 0)
 		err = pack_open(&a->body_pack, &s->conf->pack, &a->body, conf.rows, carries);
 	a->on |= s->conf->pack.packs && conf.per_row;
@@ -154,32 +160,32 @@ static void feed(struct shard *s, struct scan *scan, struct pack *pack, uint32_t
 		pack_feed(pack, row, off, bytes, s->ns, s->number);
 }
 
-static void end(struct scan *scan, struct pack *pack, uint32_t row)
+static void end(struct shard *s, struct scan *scan, struct pack *pack, uint32_t row)
 {
 	if (scan_is_on(scan))
-		scan_end(scan, row);
+		scan_end(scan, row, s->ns, s->number);
 	if (pack->conf->packs)
 		pack_end(pack, row);
 }
 
 void alert_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes)
 {
-	feed(s, &s->alerts.stream, &s->alerts.stream_pack, 2 * slot + dir, off, bytes);
+	feed(s, &s->alerts.stream, &s->alerts.stream_pack, ROWS * slot + dir, off, bytes);
 }
 
 void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_body *p)
 {
-	uint32_t row = 2 * slot + dir;
+	uint32_t row = BODY_ROWS * slot + (p->aside ? 2 : 0) + dir;
 	struct alert_body *b = body_of(&s->alerts, row);
 	size_t n = span_len(p->bytes);
 
 	stream_of(&s->alerts, slot)->bodies = true;
 	if (p->last) {
-		end(&s->alerts.body, &s->alerts.body_pack, row);
+		end(s, &s->alerts.body, &s->alerts.body_pack, row);
 		return;
 	}
 	if (p->off == 0) {
-		end(&s->alerts.body, &s->alerts.body_pack, row);
+		end(s, &s->alerts.body, &s->alerts.body_pack, row);
 		*b = (struct alert_body){.tx_id = p->tx_id};
 	}
 	feed(s, &s->alerts.body, &s->alerts.body_pack, row, p->off, p->bytes);
@@ -198,11 +204,11 @@ void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_
 
 void alert_end(struct shard *s, uint32_t slot)
 {
-	for (uint32_t row = 2 * slot; row < 2 * slot + 2; row++) {
-		if (stream_of(&s->alerts, slot)->bodies)
-			end(&s->alerts.body, &s->alerts.body_pack, row);
-		end(&s->alerts.stream, &s->alerts.stream_pack, row);
-	}
+	if (stream_of(&s->alerts, slot)->bodies)
+		for (uint32_t i = 0; i < BODY_ROWS; i++)
+			end(s, &s->alerts.body, &s->alerts.body_pack, BODY_ROWS * slot + i);
+	for (uint32_t i = 0; i < ROWS; i++)
+		end(s, &s->alerts.stream, &s->alerts.stream_pack, ROWS * slot + i);
 }
 
 uint32_t alert_count(const struct shard *s, uint32_t slot)
@@ -213,5 +219,5 @@ uint32_t alert_count(const struct shard *s, uint32_t slot)
 void alert_prefetch(const struct shard *s, uint32_t slot, uint8_t dir)
 {
 	if (scan_is_on(&s->alerts.stream))
-		scan_prefetch(&s->alerts.stream, 2 * slot + dir);
+		scan_prefetch(&s->alerts.stream, ROWS * slot + dir);
 }

@@ -432,26 +432,26 @@ static void drain(struct shard *s, uint32_t slot)
 
 /* ---- the life of a flow ---- */
 
-/* What still waits is handed on, and the flow record written. */
+/* What still waits is handed on, as of the flow's last packet, and the flow record written. */
 static void close_flow(struct shard *s, uint32_t slot, enum flow_reason reason, uint64_t clock_ns)
 {
-	if (s->flows.flow[slot].proto == 6) {
-		uint64_t ns = s->ns, number = s->number;
-		uint32_t at = s->at;
+	uint64_t ns = s->ns, number = s->number;
+	uint32_t at = s->at;
 
-		s->ns = s->flows.flow[slot].last_ns;
-		s->number = s->flows.flow[slot].last_number;
-		s->at = UINT32_MAX; /* no packet is in hand */
+	s->ns = s->flows.flow[slot].last_ns;
+	s->number = s->flows.flow[slot].last_number;
+	s->at = UINT32_MAX; /* no packet is in hand */
+	if (s->flows.flow[slot].proto == 6) {
 		tcp_flush(&s->tcp, slot);
 		drain(s, slot);
 		if (inventory_at(&s->inventory, slot)->parser)
 			talk_end(s, slot);
-		s->ns = ns;
-		s->number = number;
-		s->at = at;
 	}
 	if (s->alerts.on)
 		alert_end(s, slot);
+	s->ns = ns;
+	s->number = number;
+	s->at = at;
 	if (watch_is(s, slot))
 		watch_flow(s, slot);
 	if (s->flows.flow[slot].proto == 6 || watch_is(s, slot))

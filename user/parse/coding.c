@@ -364,7 +364,7 @@ enum coding_got coding_next(struct codings *c, uint32_t decoder, struct span *in
 		}
 		s->ended = got != CODING_MORE;
 		s->whole = s->whole && got != CODING_BAD && got != CODING_BOMB;
-		if (s->ended)
+		if (s->ended && got != CODING_END)
 			in->at = in->end;
 		return got;
 	}

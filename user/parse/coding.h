@@ -42,7 +42,7 @@ struct codings {
 enum coding_got {
 	CODING_MORE,  /* all input is used up */
 	CODING_BYTES, /* *out holds decoded bytes; ask again */
-	CODING_END,   /* the encoded data ended; what follows it is ignored */
+	CODING_END,   /* the encoded data ended: *in is behind it, and is ignored from now on */
 	CODING_BAD,   /* damaged */
 	CODING_BOMB,  /* a bound was reached */
 };

@@ -93,6 +93,7 @@ struct parse_body {
 	enum http1_side side;
 	uint8_t dir;
 	bool encoded; /* these are not the bytes of the stream: decoded, or chunks joined */
+	bool aside;   /* it comes while another one of the direction goes on */
 	bool last;    /* the body is over; no bytes, encoded: some of them were */
 	uint64_t off; /* of the first byte in the decoded body */
 	struct span bytes;

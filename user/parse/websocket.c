@@ -19,7 +19,7 @@ struct message {
 	uint8_t opcode; /* 0: none is under way */
 	bool mask, compressed;
 	bool apart; /* its payload lies not so in the stream */
-	bool over;  /* a final block was there */
+	bool over;  /* a final block was the last thing in it */
 	uint8_t text[WEBSOCKET_TEXT];
 };
 
@@ -117,6 +117,7 @@ static void tell_body(struct parser *p, struct parse_side where, const struct me
 			       .side = where.from_client ? HTTP1_REQUEST : HTTP1_RESPONSE,
 			       .dir = where.dir,
 			       .encoded = true,
+			       .aside = m->opcode >= WEBSOCKET_CLOSE,
 			       .last = last,
 			       .off = m->length,
 			       .bytes = bytes};
@@ -142,6 +143,8 @@ static void inflate(struct parser *p, struct parse_side where, struct side *d, s
 	struct message *m = &d->data;
 	struct span out;
 
+	if (span_len(in))
+		m->over = false;
 	while (d->decoder && !m->over) {
 		switch (coding_next(c, d->decoder, &in, &out)) {
 		case CODING_BYTES:
@@ -149,9 +152,9 @@ static void inflate(struct parser *p, struct parse_side where, struct side *d, s
 			break;
 		case CODING_MORE:
 			return;
-		case CODING_END: /* RFC 7692 §7.2.3.4: a final block ends the message alone */
+		case CODING_END: /* RFC 7692 §7.2.3.4: without the tail, but more may follow */
 			coding_again(c, d->decoder);
-			m->over = true;
+			m->over = span_len(in) == 0;
 			break;
 		case CODING_BOMB:
 			odd(p, ANOMALY_WEBSOCKET_DECODE_LIMIT);

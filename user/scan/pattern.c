@@ -264,6 +264,7 @@ int pattern_compile(struct pattern_set *set, char *why, size_t why_size)
 	unsigned *flags = calloc(set->n + 1, sizeof(*flags)),
 		 *ids = calloc(set->n + 1, sizeof(*ids));
 	hs_compile_error_t *error = NULL;
+	const hs_platform_info_t plain = {.cpu_features = 0}; /* as scan.c runs it */
 	unsigned mode = HS_MODE_STREAM;
 	int err = flags && ids ? 0 : -EINVAL;
 
@@ -277,7 +278,7 @@ int pattern_compile(struct pattern_set *set, char *why, size_t why_size)
 			mode |= HS_MODE_SOM_HORIZON_LARGE;
 	}
 	if (err == 0 && hs_compile_multi((const char *const *)set->expression, flags, ids, set->n,
-					 mode, NULL, &set->database, &error) != HS_SUCCESS) {
+					 mode, &plain, &set->database, &error) != HS_SUCCESS) {
 		err = -EINVAL;
 		if (error->expression >= 0)
 			refuse(why, why_size, &set->pattern[error->expression], error->message);

@@ -44,8 +44,8 @@ void rescan_close(struct rescan *r)
 void rescan_begin(struct rescan *r, const struct content_view *view)
 {
 	if (r->dir < 2) { /* the one before was not finished */
-		scan_end(&r->scan, 0);
-		scan_end(&r->scan, 1);
+		scan_end(&r->scan, 0, 0, 0);
+		scan_end(&r->scan, 1, 0, 0);
 	}
 	r->view = *view;
 	r->dir = 0;
@@ -76,7 +76,7 @@ bool rescan_step(struct rescan *r, uint64_t bytes)
 					RESCAN_SEGMENTS);
 
 		if (n == 0) {
-			scan_end(&r->scan, r->dir++);
+			scan_end(&r->scan, r->dir++, 0, 0);
 			r->at = 0;
 		}
 		for (size_t i = 0; i < n && i < RESCAN_SEGMENTS && done < bytes; i++)

@@ -13,10 +13,25 @@ struct found {
 	uint16_t have; /* of the bytes */
 	bool told;
 	const struct pattern *pattern;
-	uint64_t from, to;
+	uint64_t from, to, first; /* first: the first end that was reported */
 	uint64_t ts_ns, number;
 	uint8_t bytes[SCAN_BYTES];
 };
+
+/* vectorscan 5.4.9 picks its code by the processor, and what it has for AVX2 and AVX-512 loses
+ * matches (`c.` behind 64 bytes, say; tests/test_scan_any.c has more).  What it has for SSE4.2
+ * loses none and is as fast for us; it has names of its own where the library was built for
+ * several. */
+__attribute__((weak)) hs_error_t corei7_hs_open_stream(const hs_database_t *db, unsigned flags,
+						       hs_stream_t **stream);
+__attribute__((weak)) hs_error_t corei7_hs_scan_stream(hs_stream_t *stream, const char *at,
+						       unsigned n, unsigned flags,
+						       hs_scratch_t *scratch,
+						       match_event_handler on, void *context);
+__attribute__((weak)) hs_error_t corei7_hs_close_stream(hs_stream_t *stream, hs_scratch_t *scratch,
+							match_event_handler on, void *context);
+
+#define SURE(name) (corei7_##name ? corei7_##name : (name))
 
 /* vectorscan asks a process-wide allocator for a stream's state, and passes nothing on: the place
  * in the slab is laid down here right before hs_open_stream, by the same thread. */
@@ -101,7 +116,7 @@ static bool lies_inside(const struct scan *s, const struct scan_row *r, const st
 		const struct found *o = found_at(s, e);
 
 		if (o != f && o->pattern == f->pattern && o->from <= f->from && o->to >= f->to &&
-		    (o->from < f->from || o->to > f->to))
+		    (o->from < f->from || o->to > f->to) && o->first <= f->to + SCAN_JOIN)
 			return true;
 	}
 	return false;
@@ -208,18 +223,25 @@ static struct found *find(struct scan *s, const struct pattern *pattern, uint64_
 	return NULL;
 }
 
-/* Keeps the first bytes of a match, as far as it reaches so far. */
+/* Keeps the first bytes of a match, as far as it reaches so far: those before the bytes in hand are
+ * the host's. */
 static void keep_bytes(struct scan *s, struct found *f)
 {
 	size_t want = f->to - f->from < SCAN_BYTES ? (size_t)(f->to - f->from) : SCAN_BYTES;
 	uint64_t at = f->from + f->have;
 
-	if (f->have >= want)
+	if (f->have < want && at < s->chunk_off) {
+		size_t before = want - f->have;
+
+		if (before > s->chunk_off - at)
+			before = (size_t)(s->chunk_off - at);
+		before = s->host->fetch(s->host, s->row_index, at, f->bytes + f->have, before);
+		f->have = (uint16_t)(f->have + before);
+		at += before;
+	}
+	if (f->have == want || at < s->chunk_off)
 		return;
-	if (at >= s->chunk_off)
-		memcpy(f->bytes + f->have, s->chunk.at + (at - s->chunk_off), want - f->have);
-	else
-		want = s->host->fetch(s->host, s->row_index, f->from, f->bytes, want);
+	memcpy(f->bytes + f->have, s->chunk.at + (at - s->chunk_off), want - f->have);
 	f->have = (uint16_t)want;
 }
 
@@ -235,10 +257,11 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 	(void)flags;
 	to += r->base;
 	from = pattern->width ? to - pattern->width : from + r->base;
-	tell_passed(s, to);
+	if (to > r->base + SCAN_LAG)
+		tell_passed(s, to - SCAN_LAG);
 	if (r->waiting || r->n < s->conf.per_row)
 		f = find(s, pattern, from);
-	if (f && to - f->to > SCAN_JOIN)
+	if (f && to > f->to + SCAN_JOIN)
 		return 0; /* the chain of its ends is broken */
 	if (!f) {
 		entry = r->n < s->conf.per_row ? take(s) : 0;
@@ -249,6 +272,7 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 		f = found_at(s, entry);
 		f->pattern = pattern;
 		f->from = from;
+		f->first = to;
 		f->have = 0;
 		f->told = false;
 		f->next = r->first;
@@ -257,6 +281,9 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 		r->waiting++;
 		if (r->waiting == 1)
 			set_due(r, to);
+	} else if (to <= f->to) { /* out of order, or again */
+		f->first = to < f->first ? to : f->first;
+		return 0;
 	}
 	f->to = to;
 	f->ts_ns = s->ts_ns;
@@ -279,7 +306,7 @@ static void end_state(struct scan *s, bool at_end)
 {
 	s->chunk = (struct span){0};
 	s->chunk_off = s->row->end;
-	hs_close_stream(state_of(s->row), s->scratch, at_end ? on_match : NULL, s);
+	SURE(hs_close_stream)(state_of(s->row), s->scratch, at_end ? on_match : NULL, s);
 	s->row->open = false;
 	s->row->due = 0;
 	tell_passed(s, UINT64_MAX);
@@ -290,7 +317,7 @@ static void begin_state(struct scan *s, uint64_t off)
 	hs_stream_t *state;
 
 	room_for_state = (uint8_t *)state_of(s->row);
-	hs_open_stream(pattern_database(s->book->set), 0, &state);
+	SURE(hs_open_stream)(pattern_database(s->book->set), 0, &state);
 	s->row->base = s->row->end = off;
 	s->row->open = true;
 }
@@ -376,16 +403,18 @@ void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, ui
 	while (bytes.at < bytes.end) {
 		uint32_t n = (uint32_t)(span_len(bytes) < 1U << 30 ? span_len(bytes) : 1U << 30);
 
-		hs_scan_stream(state_of(s->row), (const char *)bytes.at, n, 0, s->scratch, on_match,
-			       s);
+		SURE(hs_scan_stream)
+		(state_of(s->row), (const char *)bytes.at, n, 0, s->scratch, on_match, s);
 		bytes.at += n;
 	}
 	if (s->row->waiting)
 		tell_passed(s, s->row->end);
 }
 
-void scan_end(struct scan *s, uint32_t row)
+void scan_end(struct scan *s, uint32_t row, uint64_t ts_ns, uint64_t number)
 {
+	s->ts_ns = ts_ns;
+	s->number = number;
 	if (enter_old(s, row))
 		end_row(s, true);
 	if (row >= s->now.top)

@@ -6,8 +6,9 @@
  * A row is one run (a direction of a stream, or the decoded bodies in it).  What vectorscan
  * reports, every end of every match, is joined by one rule: for each pattern, reports with the same
  * start are one match, whose end is the last that follows the one before by at most SCAN_JOIN
- * bytes; a match inside another of the same pattern is left out.  It is told when the row has
- * passed its end by SCAN_JOIN bytes, or ends: so nothing depends on how the bytes were cut.
+ * bytes; a match inside another of the same pattern is left out, where that one has an end by the
+ * time.  It is told when the row has passed its end by SCAN_JOIN bytes, or ends: so nothing depends
+ * on how the bytes were cut.
  *
  * Owner:   one worker.
  * Memory:  64 to some 300 bytes per row in a slab; matches from a pool.
@@ -23,12 +24,13 @@
 
 #define SCAN_JOIN  256U
 #define SCAN_BYTES 256U /* of a match that are kept */
+#define SCAN_LAG   64U  /* bytes by which vectorscan may report one end after a later one */
 
 struct scan_match {
 	uint32_t row;
 	const struct pattern *pattern;
 	uint64_t from, to;      /* half open */
-	uint64_t ts_ns, number; /* of the packet with the last byte */
+	uint64_t ts_ns, number; /* of the packet whose bytes made it sure */
 	struct span bytes;      /* the first of them; may be fewer where they are gone */
 };
 
@@ -106,8 +108,8 @@ void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, ui
 	       uint64_t number);
 /* A match that another scanner of this run found, by the same caps. */
 void scan_tell(struct scan *s, const struct scan_match *m);
-/* The row ends: what waits is told, and it may begin anew. */
-void scan_end(struct scan *s, uint32_t row);
+/* The row ends, after this packet: what waits is told, and it may begin anew. */
+void scan_end(struct scan *s, uint32_t row, uint64_t ts_ns, uint64_t number);
 
 static inline void scan_prefetch(const struct scan *s, uint32_t row)
 {

@@ -99,7 +99,8 @@ size_t content_find(const struct content *c, const struct content_view *v, uint8
 		    struct content_range range, struct content_segment *out, size_t max)
 {
 	if (c->in_memory)
-		return store_find(&c->store, v->key, dir, v->end[dir], range, out, max);
+		return store_find(&c->store, (struct store_side){v->key, v->end[dir], dir}, range,
+				  out, max);
 	return extents_find(&c->extents, v->newest[dir], v->end[dir], range, out, max);
 }
 

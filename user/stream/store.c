@@ -395,14 +395,15 @@ static void find(struct finding *f, const struct content_segment *g, uint64_t at
 	f->n++;
 }
 
-size_t store_find(const struct store *s, struct store_key key, uint8_t dir, uint64_t end,
-		  struct content_range range, struct content_segment *out, size_t max)
+size_t store_find(const struct store *s, struct store_side side, struct content_range range,
+		  struct content_segment *out, size_t max)
 {
-	const struct stream_kept *k = find_stream(s, key);
-	uint32_t entry = k ? k->first[dir] : 0;
-	struct finding f = {
-		.range = {range.from, range.to < end ? range.to : end}, .out = out, .max = max};
-	uint64_t from = entry ? segment_at(s, entry)->from : end;
+	const struct stream_kept *k = find_stream(s, side.key);
+	uint32_t entry = k ? k->first[side.dir] : 0;
+	struct finding f = {.range = {range.from, range.to < side.end ? range.to : side.end},
+			    .out = out,
+			    .max = max};
+	uint64_t from = entry ? segment_at(s, entry)->from : side.end;
 
 	find(&f, &(struct content_segment){.len = from, .kind = SEGMENT_EVICTED}, 0);
 	for (; entry && from < f.range.to; entry = segment_at(s, entry)->next) {

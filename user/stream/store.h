@@ -33,6 +33,13 @@ struct store_key {
 	uint32_t generation;
 };
 
+/* A direction of it, that ends at `end`. */
+struct store_side {
+	struct store_key key;
+	uint64_t end;
+	uint8_t dir;
+};
+
 enum store_list { STORE_CLOSED, STORE_OPEN, STORE_PINNED, STORE_LISTS };
 
 struct store {
@@ -56,11 +63,11 @@ void store_pin(struct store *s, struct store_key *key);
 /* No more is added. */
 void store_end(struct store *s, struct store_key key);
 
-/* As content_compare, content_find and content_load, of a direction that ends at `end`. */
+/* As content_compare, content_find and content_load. */
 struct content_diff store_compare(const struct store *s, struct store_key key, uint8_t dir,
 				  uint64_t off, struct span bytes);
-size_t store_find(const struct store *s, struct store_key key, uint8_t dir, uint64_t end,
-		  struct content_range range, struct content_segment *out, size_t max);
+size_t store_find(const struct store *s, struct store_side side, struct content_range range,
+		  struct content_segment *out, size_t max);
 size_t store_load(const struct store *s, const struct content_segment *g, uint64_t skip,
 		  uint8_t *dst, size_t n);
 
