@@ -43,6 +43,7 @@
 	X(record)              \
 	X(sink)                \
 	X(slice)               \
+	X(messages)            \
 	X(transform)           \
 	X(transform_text)      \
 	X(transform_http)      \

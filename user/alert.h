@@ -32,7 +32,7 @@ struct alert_stream {
 
 struct alerts {
 	struct scan_host stream_host, body_host;
-	bool on;                  /* anything is looked for */
+	bool on; /* anything is looked for */
 	struct scan stream, body;
 	struct pack stream_pack, body_pack;
 	struct slots bodies;

@@ -180,9 +180,15 @@ static const struct opt_row rows[] = {
 	NUMBER("max-http1-parser-states", "N", http_states, 1, 1 << 26, "1M",
 	       "HTTP connections parsed at a time."),
 	NUMBER("max-websocket-parser-states", "N", websocket_states, 1, 1 << 26, "128K",
-	       "WebSocket connections parsed at a time, by each worker."),
+	       "WebSocket connections parsed at a time."),
 	NUMBER("max-http1-header-bytes", "N", http_header_bytes, 256, 1 << 20, "64K",
 	       "Longest header line kept; beyond it a line is cut, and a header reported as long."),
+	NUMBER("max-http1-buffer-bytes", "N", http_buffer_bytes, 1 << 16, 64 * GIGA, "256M",
+	       "Room for header lines that wait for their end, a longest one each; what finds none "
+	       "is "
+	       "skipped up to its end."),
+	NUMBER("max-parser-messages-per-chunk", "N", chunk_messages, 1, UINT32_MAX, "64K",
+	       "Messages reported from what one packet completes; the others are counted."),
 	NUMBER("max-decoded-bytes", "N", max_decoded, 1 << 10, 1ULL << 40, "64M",
 	       "Bytes that one body may decode to."),
 	NUMBER("max-decode-ratio", "N", max_ratio, 1, 1ULL << 32, "2048",
@@ -427,7 +433,7 @@ struct http1_conf conf_http1(const struct conf *c)
 		.states = each,
 		.exchanges = 2 * each,
 		.cells = (256U << 20) / 256 / c->workers, /* 256 MiB of text */
-		.lines = 4096 / c->workers,               /* unfinished lines at a time */
+		.lines = (uint32_t)(c->http_buffer_bytes / c->http_header_bytes / c->workers) + 1,
 		.header_bytes = (uint32_t)c->http_header_bytes,
 		.all_headers = c->http_headers,
 		.sha256 = c->file_hash,

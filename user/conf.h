@@ -56,7 +56,8 @@ struct conf {
 	/* parsers */
 	bool no_parser, parse_http, parse_websocket;
 	const char *parsers_text;
-	uint64_t websocket_states, http_states, http_header_bytes, max_decoded, max_ratio;
+	uint64_t websocket_states, http_states, http_header_bytes, http_buffer_bytes,
+		chunk_messages, max_decoded, max_ratio;
 	const char *flow_key_text;
 	uint32_t flow_key; /* bits of enum key_part */
 	uint64_t seed;

@@ -43,6 +43,7 @@ void report_gather(struct report *r, const struct replay *run)
 		r->scanned += s->alerts.stream.bytes + s->alerts.body.bytes;
 		add_counters(&r->http.requests, &s->talk.http.counts.requests, sizeof(r->http));
 		r->decoders_refused += s->talk.http.codings.refused;
+		r->messages_surplus += s->talk.surplus;
 		r->http_states_refused += s->talk.http.parser.refused;
 		r->flow_frames += s->counts.flow_frames;
 		r->other_frames += s->counts.other_frames;
@@ -158,6 +159,7 @@ static void flow_objects(struct json *j, const struct report *r)
 	member(j, ',', "texts_refused", r->http.texts_refused);
 	member(j, ',', "states_refused", r->http_states_refused);
 	member(j, ',', "decoders_refused", r->decoders_refused);
+	member(j, ',', "messages_not_reported", r->messages_surplus);
 	json_lit(j, "},\"flow\":");
 	for (int i = 0, first = 1; i < SERVICE_COUNT; i++) {
 		if (first)

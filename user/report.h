@@ -17,7 +17,8 @@ struct report {
 	struct tcp_totals tcp;
 	struct summary summary;
 	struct http1_counts http;
-	uint64_t http_states_refused, decoders_refused, matches, matches_dropped, scanned;
+	uint64_t http_states_refused, decoders_refused, messages_surplus, matches, matches_dropped,
+		scanned;
 	uint64_t payload_bytes, extents, extents_refused, content_kept, content_evicted,
 		evidence_refused;
 	uint64_t in, flow_frames, other_frames, dropped[RM_DROP_MAX];

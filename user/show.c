@@ -168,14 +168,14 @@ static void show_segment(struct show *s, uint8_t dir, const struct content_segme
 
 /* ---- transforms ---- */
 
-static const struct watch_message *message_at(const struct show *s, uint8_t dir, uint64_t off)
+static const struct message *message_at(const struct show *s, uint8_t dir, uint64_t off)
 {
-	for (uint32_t i = 0; i < s->watch->messages; i++) {
-		const struct watch_message *m = &s->watch->message[i];
+	const struct message *m;
+	uint64_t cursor = 0;
 
+	while ((m = messages_next(&s->watch->messages, 0, &cursor)))
 		if (m->dir == dir && m->start <= off && off < m->end)
 			return m;
-	}
 	return NULL;
 }
 
@@ -214,7 +214,7 @@ static void show_steps(struct show *s, const struct transform_result *r)
 /* The message around `off` (or the window itself) through the chain. */
 static void show_transformed(struct show *s, uint8_t dir, uint64_t off, uint64_t window_end)
 {
-	const struct watch_message *m = message_at(s, dir, off);
+	const struct message *m = message_at(s, dir, off);
 	uint64_t from = m ? m->start : off, to = m ? m->end : window_end;
 	struct transform_input in = {.header = m ? (size_t)(m->header_end - m->start) : 0};
 	struct transform_result r;
@@ -327,9 +327,10 @@ static void begin_turn(struct show *s, uint8_t dir, uint64_t off)
 
 static int follow_messages(struct show *s)
 {
-	for (uint32_t i = 0; i < s->watch->messages; i++) {
-		const struct watch_message *m = &s->watch->message[i];
+	const struct message *m;
+	uint64_t cursor = 0;
 
+	while ((m = messages_next(&s->watch->messages, 0, &cursor))) {
 		begin_turn(s, m->dir, m->start);
 		show_transformed(s, m->dir, m->start, m->end);
 	}
@@ -404,7 +405,8 @@ int show_stream(const struct replay *run, FILE *out)
 		status = show_window(&s);
 	} else {
 		show_head(&s);
-		status = s.chain.n && s.watch->messages ? follow_messages(&s) : follow_bytes(&s);
+		status = s.chain.n && s.watch->messages.added ? follow_messages(&s)
+							      : follow_bytes(&s);
 	}
 	if (fflush(out) != 0)
 		status = 1;

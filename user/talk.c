@@ -12,10 +12,21 @@ static struct shard *shard_of(struct parse_host *host)
 	return (struct shard *)((char *)host - offsetof(struct shard, talk.host));
 }
 
+/* Whether one more message of the packet in hand may be told. */
+static bool may_tell(struct shard *s)
+{
+	bool may = s->talk.told++ < s->conf->chunk_messages;
+
+	s->talk.surplus += !may;
+	return may;
+}
+
 static void on_http(struct parse_host *host, const struct http1_transaction *t)
 {
 	struct shard *s = shard_of(host);
 
+	if (!may_tell(s))
+		return;
 	if (watch_is(s, s->talk.slot))
 		watch_http(s, t, s->talk.slot);
 	if (s->extract.on)
@@ -44,13 +55,18 @@ static void on_websocket(struct parse_host *host, const struct websocket_message
 {
 	struct shard *s = shard_of(host);
 
+	if (!may_tell(s))
+		return;
+	if (watch_is(s, s->talk.slot))
+		watch_websocket(s, m);
 	tell_websocket(s, s->talk.slot, m);
 }
 
 int talk_open(struct shard *s)
 {
 	struct http1_conf http = conf_http1(s->conf);
-	struct websocket_conf websocket = {.states = (uint32_t)s->conf->websocket_states};
+	struct websocket_conf websocket = {
+		.states = (uint32_t)(s->conf->websocket_states / s->conf->workers) + 1};
 	int err;
 
 	s->talk.host = (struct parse_host){
@@ -99,6 +115,7 @@ static struct parser *enter(struct shard *s, uint32_t slot)
 	struct parser *p = parser_of(s, inventory_at(&s->inventory, slot)->parser);
 
 	s->talk.slot = slot;
+	s->talk.told = 0;
 	p->ts_ns = s->ns;
 	p->number = s->number;
 	return p;

@@ -3,26 +3,29 @@
 #include "user/watch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "user/shard.h"
 
 int watch_open(struct shard *s)
 {
+	const struct messages_conf conf = {
+		.total = WATCH_MESSAGES, .per_stream = WATCH_MESSAGES, .streams = 1};
 	struct watch *w = &s->watch;
 
 	w->on = s->conf->show || s->conf->follow;
 	if (!w->on)
 		return 0;
 	w->id = s->conf->watched;
-	w->message = calloc(WATCH_MESSAGES, sizeof(*w->message));
 	w->match = calloc(WATCH_MATCHES, sizeof(*w->match));
-	return w->message && w->match ? 0 : -ENOMEM;
+	return w->match ? messages_open(&w->messages, &conf) : -ENOMEM;
 }
 
 void watch_close(struct shard *s)
 {
-	free(s->watch.message);
+	messages_close(&s->watch.messages);
 	free(s->watch.match);
 }
 
@@ -36,28 +39,56 @@ static uint8_t client_dir(const struct shard *s, uint32_t slot)
 	return inventory_at(&s->inventory, slot)->flags & STREAM_CLIENT_HI ? 1 : 0;
 }
 
+static enum message_status status_of(bool complete)
+{
+	return complete ? MESSAGE_COMPLETE : MESSAGE_PARTIAL;
+}
+
 void watch_http(struct shard *s, const struct http1_transaction *t, uint32_t slot)
 {
-	struct watch *w = &s->watch;
-
 	for (uint8_t side = 0; side < 2; side++) {
 		const struct http1_message *m = &t->side[side];
-
-		if (!m->seen)
-			continue;
-		if (w->messages == WATCH_MESSAGES) {
-			w->missed++;
-			continue;
-		}
-		w->message[w->messages++] = (struct watch_message){
+		struct message out = {
 			.start = m->start,
 			.header_end = m->header_end,
 			.end = m->end,
 			.tx_id = t->tx_id,
 			.dir = side == HTTP1_REQUEST ? client_dir(s, slot) : !client_dir(s, slot),
-			.complete = m->complete,
+			.protocol = MESSAGE_HTTP,
+			.kind = side == HTTP1_REQUEST ? MESSAGE_REQUEST : MESSAGE_RESPONSE,
+			.status = (uint8_t)(m->bad ? MESSAGE_ERROR : status_of(m->complete)),
 		};
+		char code[8];
+		int n = snprintf(code, sizeof(code), "%u", t->status);
+
+		if (!m->seen)
+			continue;
+		if (side == HTTP1_REQUEST)
+			message_summarise(&out, t->text[HTTP1_TEXT_METHOD],
+					  t->text[HTTP1_TEXT_TARGET]);
+		else
+			message_summarise(&out, span_of((const uint8_t *)code, (size_t)n),
+					  t->text[HTTP1_TEXT_REASON]);
+		messages_add(&s->watch.messages, 0, &out);
 	}
+}
+
+void watch_websocket(struct shard *s, const struct websocket_message *m)
+{
+	const char *opcode = websocket_opcode_name(m->opcode);
+	struct message out = {
+		.start = m->start,
+		.header_end = m->start,
+		.end = m->end,
+		.tx_id = m->ordinal,
+		.dir = m->dir,
+		.protocol = MESSAGE_WEBSOCKET,
+		.kind = MESSAGE_UNKNOWN,
+		.status = (uint8_t)status_of(m->fin),
+	};
+
+	message_summarise(&out, span_of((const uint8_t *)opcode, strlen(opcode)), m->text);
+	messages_add(&s->watch.messages, 0, &out);
 }
 
 void watch_match(struct shard *s, const struct scan_match *m)

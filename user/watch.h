@@ -4,25 +4,20 @@
  * bytes lie, its messages and matches.
  *
  * Part of the shard: filled by the worker that has the stream, read when the workers are done.
- * Bounds:  WATCH_MESSAGES and WATCH_MATCHES; what is beyond them is counted.
+ * Bounds:  the newest WATCH_MESSAGES, the first WATCH_MATCHES; the others are counted.
  */
 #ifndef USER_WATCH_H
 #define USER_WATCH_H
 
 #include "user/flow/key.h"
 #include "user/parse/http1.h"
+#include "user/parse/websocket.h"
 #include "user/scan/scan.h"
 #include "user/stream/content.h"
+#include "user/view/messages.h"
 
 #define WATCH_MESSAGES 65536U
 #define WATCH_MATCHES  65536U
-
-struct watch_message {
-	uint64_t start, header_end, end;
-	uint32_t tx_id;
-	uint8_t dir;
-	bool complete;
-};
 
 struct watch_match {
 	uint64_t from, to;
@@ -38,9 +33,9 @@ struct watch {
 	bool client_hi;
 	struct service service;
 	uint64_t first_ns, last_ns, packets;
-	struct watch_message *message;
+	struct messages messages; /* as stream 0 */
 	struct watch_match *match;
-	uint32_t messages, matches, missed;
+	uint32_t matches, missed;
 };
 
 struct shard;
@@ -52,6 +47,7 @@ void watch_close(struct shard *s);
 /* Whether the stream in this slot is the one. */
 bool watch_is(const struct shard *s, uint32_t slot);
 void watch_http(struct shard *s, const struct http1_transaction *t, uint32_t slot);
+void watch_websocket(struct shard *s, const struct websocket_message *m);
 void watch_match(struct shard *s, const struct scan_match *m);
 /* The stream ends. */
 void watch_flow(struct shard *s, uint32_t slot);

@@ -47,6 +47,14 @@ static void odd(struct http1 *h, enum anomaly a)
 	h->parser.host->anomaly(h->parser.host, a);
 }
 
+/* The message in hand is not what it claims to be. */
+static void broken(struct http1 *h, struct http1_dir *d, enum anomaly a)
+{
+	odd(h, a);
+	if (d->exchange)
+		exchange_at(h, d->exchange)->side[d->role].bad = true;
+}
+
 static void start(struct parser *p, uint32_t state)
 {
 	http1_state(of(p), state)->dir[1].index = 1; /* else zeros: both at a start line */
@@ -87,10 +95,10 @@ static void decode(struct http1 *h, struct http1_dir *d, struct span in)
 				lines_hold(&h->lines, &d->kept, all);
 			return;
 		case CODING_BOMB:
-			odd(h, ANOMALY_HTTP_DECODE_LIMIT);
+			broken(h, d, ANOMALY_HTTP_DECODE_LIMIT);
 			break;
 		case CODING_BAD:
-			odd(h, ANOMALY_HTTP_DECODE_FAILED);
+			broken(h, d, ANOMALY_HTTP_DECODE_FAILED);
 			if (m->length == 0) { /* it is not what it claims to be: as it came */
 				d->flags |= AS_IT_CAME;
 				held = lines_held(&h->lines, &d->kept);
@@ -148,7 +156,7 @@ static void finish(struct http1 *h, struct http1_state *st, struct http1_dir *d,
 			       : !(d->flags & NO_DECODER))
 			m->file_whole = complete && m->gap_bytes == 0;
 		else if (d->decoder && complete) /* the encoded data stops short */
-			odd(h, ANOMALY_HTTP_DECODE_FAILED);
+			broken(h, d, ANOMALY_HTTP_DECODE_FAILED);
 	}
 	lines_done(&h->lines, &d->kept);
 	body_end_decoder(h, d);
@@ -617,7 +625,7 @@ static void on_line(struct http1 *h, struct http1_state *st, uint8_t dir, struct
 		return;
 	case PHASE_SIZE:
 		if (!http1_chunk_size(line, &size, &strange)) {
-			odd(h, ANOMALY_HTTP_BAD_CHUNK);
+			broken(h, d, ANOMALY_HTTP_BAD_CHUNK);
 			finish(h, st, d, d->line_off, false);
 			d->phase = PHASE_LOST;
 			return;
@@ -630,7 +638,7 @@ static void on_line(struct http1 *h, struct http1_state *st, uint8_t dir, struct
 	case PHASE_CRLF:
 		d->phase = PHASE_SIZE;
 		if (!is_blank_line(line)) { /* the chunk is longer than it said */
-			odd(h, ANOMALY_HTTP_BAD_CHUNK);
+			broken(h, d, ANOMALY_HTTP_BAD_CHUNK);
 			finish(h, st, d, d->line_off, false);
 			d->phase = PHASE_LOST;
 		}

@@ -65,6 +65,7 @@ struct http1_message {
 	uint64_t wire_length;            /* as it was sent, chunk sizes included */
 	uint32_t gap_bytes;
 	bool seen, complete, has_body;
+	bool bad;         /* its framing or its encoding is broken */
 	bool file_whole;  /* decoded to its end, without holes */
 	uint8_t magic[8]; /* first bytes of the body, decoded */
 	uint8_t magic_len;
