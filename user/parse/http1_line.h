@@ -50,8 +50,9 @@ static inline bool http1_is_of_interest(struct span line, bool texts)
 	if (span_len(line) < 5)
 		return true;
 	switch (p[0] | 0x20) {
-	case 'c': /* content-... */
-		return (p[3] | 0x20) == 't';
+	case 'c': /* content-..., of which content-type is a text */
+		return (p[3] | 0x20) == 't' &&
+		       (texts || span_len(line) < 14 || (p[8] | 0x20) != 't');
 	case 't': /* transfer-encoding */
 		return (p[1] | 0x20) == 'r';
 	case 's': /* sec-... */

@@ -54,6 +54,15 @@ static bool is_version(struct span s)
 	*/
 }
 
+/* What stands at the end of nearly every request line: " HTTP/1.x". */
+static bool ends_as_usual(struct span rest)
+{
+	const uint8_t *end = rest.end;
+
+	return span_len(rest) > 9 && memcmp(end - 9, " HTTP/1.", 8) == 0 && end[-1] >= '0' &&
+	       end[-1] <= '9' && !is_blank(end[-10]);
+}
+
 bool http1_request_line(struct span line, struct http1_request_line *out)
 {
 	const uint8_t *p = line.at, *marker;
@@ -66,6 +75,11 @@ bool http1_request_line(struct span line, struct http1_request_line *out)
 target:
 	out->method = trim(line.at, p);
 	rest = trim(p, line.end);
+	if (ends_as_usual(rest)) {
+		out->target = (struct span){rest.at, rest.end - 9};
+		out->version = (struct span){rest.end - 8, rest.end};
+		return true;
+	}
 	version = last_word(rest);
 	out->target = rest;
 	out->version = (struct span){rest.end, rest.end};
@@ -179,6 +193,15 @@ bool http1_length(struct span value, uint64_t *length, bool *overflow)
 	bool first = true;
 
 	*overflow = false;
+	*length = 0;
+	if (span_len(value) && span_len(value) <= 18) { /* nearly always: digits alone */
+		const uint8_t *p = value.at;
+
+		while (p < value.end && *p >= '0' && *p <= '9')
+			*length = *length * 10 + (*p++ - '0');
+		if (p == value.end)
+			return true;
+	}
 	while (http1_list_next(&value, &element)) {
 		bool beyond = false;
 		uint64_t v = 0;
