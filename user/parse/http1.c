@@ -4,9 +4,8 @@
 
 #include <string.h>
 
-#include "user/base/bytemask.h"
 #include "user/parse/exchange.h"
-#include "user/parse/http1_line.h"
+#include "user/parse/http1_head.h"
 
 enum {
 	PHASE_START,  /* a start line is next */
@@ -23,34 +22,15 @@ enum {
 
 #define SHORTEST 16U /* no whole message of HTTP/1 is shorter: such a hole hides none */
 
-enum {
-	HAS_LENGTH = 1 << 0,
-	HAS_TRANSFER = 1 << 1,
-	IS_CHUNKED = 1 << 2,
-	BAD_LENGTH = 1 << 3,
-	MAYBE_OLD = 1 << 4, /* a request line without version: header lines may follow, or none */
-	IS_UPGRADE = 1 << 5,
-	NO_DECODER = 1 << 6, /* decoding failed: bytes count as they come */
-	NO_BODY = 1 << 7,    /* interim: part of no transaction */
-	EMPTY_LENGTH = 1 << 8,
-	UNKNOWN_CODING = 1 << 9, /* the body stays as it is */
-	AS_IT_CAME = 1 << 10,    /* it is not what it claims to be */
-};
-
 static struct http1 *of(struct parser *p)
 {
 	return (struct http1 *)p; /* its first member */
 }
 
-static void odd(struct http1 *h, enum anomaly a)
-{
-	h->parser.host->anomaly(h->parser.host, a);
-}
-
 /* The message in hand is not what it claims to be. */
 static void broken(struct http1 *h, struct http1_dir *d, enum anomaly a)
 {
-	odd(h, a);
+	http1_odd(h, a);
 	if (d->exchange)
 		exchange_at(h, d->exchange)->side[d->role].bad = true;
 }
@@ -180,9 +160,9 @@ static void frame_body(struct http1 *h, struct http1_state *st, struct http1_dir
 	bool has_body = true;
 
 	if (d->flags & EMPTY_LENGTH)
-		odd(h, ANOMALY_HTTP_BAD_LENGTH);
+		http1_odd(h, ANOMALY_HTTP_BAD_LENGTH);
 	if ((d->flags & HAS_TRANSFER) && (d->flags & (HAS_LENGTH | BAD_LENGTH)))
-		odd(h, ANOMALY_HTTP_LENGTH_AND_CHUNKED);
+		http1_odd(h, ANOMALY_HTTP_LENGTH_AND_CHUNKED);
 	if (d->flags & IS_CHUNKED) {
 		d->phase = PHASE_SIZE;
 	} else if (d->flags & HAS_LENGTH && !(d->flags & HAS_TRANSFER)) {
@@ -230,199 +210,6 @@ static void header_end(struct http1 *h, struct http1_state *st, struct http1_dir
 		finish(h, st, d, end, true);
 	else
 		frame_body(h, st, d, end, true);
-}
-
-/* ---- header lines ---- */
-
-static void add_coding(struct http1_dir *d, struct span value)
-{
-	struct span element;
-
-	while (!(d->flags & UNKNOWN_CODING) && http1_list_next(&value, &element)) {
-		element = http1_without_parameters(element);
-		int kind = http1_is(element, "gzip") || http1_is(element, "x-gzip") ||
-					   http1_is(element, "deflate")
-				   ? CODING_GZIP
-			   : http1_is(element, "br")   ? CODING_BROTLI
-			   : http1_is(element, "zstd") ? CODING_ZSTD
-						       : -1;
-
-		if (span_len(element) == 0 || http1_is(element, "identity"))
-			continue;
-		if (kind < 0 || d->codings == CODING_STACK) {
-			d->codings = 0;
-			d->flags |= UNKNOWN_CODING;
-			return;
-		}
-		d->coding[d->codings++] = (uint8_t)kind;
-	}
-}
-
-static void add_length(struct http1 *h, struct http1_dir *d, struct span value)
-{
-	uint64_t length = 0;
-	bool overflow;
-
-	if (span_len(value) == 0) { /* a folded line may follow */
-		d->flags |= EMPTY_LENGTH;
-		return;
-	}
-	d->flags &= (uint16_t)~EMPTY_LENGTH;
-	if (!http1_length(value, &length, &overflow)) {
-		odd(h, ANOMALY_HTTP_BAD_LENGTH);
-		d->flags |= BAD_LENGTH;
-		return;
-	}
-	if (overflow)
-		odd(h, ANOMALY_HTTP_BAD_LENGTH);
-	if ((d->flags & HAS_LENGTH) && length != d->left) {
-		odd(h, ANOMALY_HTTP_CONFLICTING_LENGTH);
-		return; /* the first one counts */
-	}
-	d->left = length;
-	d->flags |= HAS_LENGTH;
-}
-
-static void add_transfer(struct http1 *h, struct http1_dir *d, struct span value, bool blank)
-{
-	bool strange;
-	enum http1_transfer te;
-
-	if (span_len(value) == 0)
-		return; /* a folded line may follow */
-	te = http1_transfer(value, &strange);
-	if (strange || blank || (d->flags & HAS_TRANSFER))
-		odd(h, ANOMALY_HTTP_TRANSFER_ENCODING);
-	if (te == HTTP1_TE_IDENTITY)
-		return;
-	d->flags |= HAS_TRANSFER;
-	if (te == HTTP1_TE_CHUNKED)
-		d->flags |= IS_CHUNKED;
-	else
-		d->flags &= (uint16_t)~IS_CHUNKED;
-}
-
-static void add_upgrade(struct http1_dir *d, struct exchange *x, struct span value)
-{
-	struct span element;
-
-	d->flags |= IS_UPGRADE;
-	while (http1_list_next(&value, &element))
-		if (http1_is(element, "websocket"))
-			x->websocket = true;
-}
-
-/* RFC 7692 §7.1: what the server agreed to. */
-static void add_extensions(struct exchange *x, struct span value)
-{
-	for (const uint8_t *p = value.at; p < value.end; p++) {
-		struct span rest = {p, value.end};
-
-#define STARTS(text) (span_len(rest) >= sizeof(text) - 1 && !memcmp(p, text, sizeof(text) - 1))
-		x->deflate |= STARTS("permessage-deflate");
-		x->no_context[0] |= STARTS("client_no_context_takeover");
-		x->no_context[1] |= STARTS("server_no_context_takeover");
-#undef STARTS
-	}
-}
-
-static void apply(struct http1 *h, struct http1_dir *d, enum http1_header header, struct span value,
-		  bool blank, bool folded)
-{
-	struct exchange *x = d->exchange ? exchange_at(h, d->exchange) : NULL;
-	bool request = d->role == HTTP1_REQUEST;
-	uint8_t name[HTTP1_FILENAME];
-
-	switch (header) {
-	case HTTP1_CONTENT_LENGTH:
-		add_length(h, d, value);
-		return;
-	case HTTP1_TRANSFER_ENCODING:
-		add_transfer(h, d, value, blank);
-		return;
-	case HTTP1_CONTENT_ENCODING:
-		add_coding(d, value);
-		return;
-	default:
-		break;
-	}
-	if (!x)
-		return;
-	switch (header) {
-	case HTTP1_UPGRADE:
-		add_upgrade(d, x, value);
-		break;
-	case HTTP1_WS_EXTENSIONS:
-		if (!request)
-			add_extensions(x, value);
-		break;
-	case HTTP1_HOST:
-		if (request)
-			exchange_text(h, x, HTTP1_TEXT_HOST, folded, value);
-		break;
-	case HTTP1_USER_AGENT:
-		if (request)
-			exchange_text(h, x, HTTP1_TEXT_USER_AGENT, folded, value);
-		break;
-	case HTTP1_REFERER:
-		if (request)
-			exchange_text(h, x, HTTP1_TEXT_REFERER, folded, value);
-		break;
-	case HTTP1_CONTENT_TYPE:
-		if (!request)
-			exchange_text(h, x, HTTP1_TEXT_CONTENT_TYPE, folded, value);
-		break;
-	case HTTP1_LOCATION:
-		if (!request)
-			exchange_text(h, x, HTTP1_TEXT_LOCATION, folded, value);
-		break;
-	case HTTP1_CONTENT_DISPOSITION:
-		if (h->conf.texts)
-			value = span_of(name, http1_filename(value, name, sizeof(name)));
-		if (span_len(value))
-			exchange_text(h, x, HTTP1_TEXT_REQUEST_FILENAME + d->role, false, value);
-		break;
-	default:
-		break;
-	}
-}
-
-/* A header line as it came, or (folded) what continues it, without blanks at the end. */
-static void keep_header(struct http1 *h, struct http1_dir *d, struct span line, bool folded)
-{
-	struct span name, value;
-
-	if (!h->conf.texts || !d->exchange)
-		return;
-	if (!folded && (!http1_any_header(line, &name, &value) || span_len(name) == 0))
-		return;
-	while (line.end > line.at && (line.end[-1] <= ' '))
-		line.end--;
-	exchange_text(h, exchange_at(h, d->exchange), HTTP1_TEXT_REQUEST_HEADER + d->role, folded,
-		      line);
-}
-
-static void on_header(struct http1 *h, struct http1_dir *d, struct span line)
-{
-	bool folded = line.at[0] == ' ' || line.at[0] == '\t', blank = false;
-	struct span value = {line.at, line.end};
-	enum http1_header header;
-
-	if (folded) { /* RFC 9112 §5.2 */
-		odd(h, ANOMALY_HTTP_FOLDED);
-		header = d->header;
-		while (value.at < value.end && (*value.at == ' ' || *value.at == '\t'))
-			value.at++;
-		while (value.end > value.at && (value.end[-1] == '\n' || value.end[-1] == '\r'))
-			value.end--;
-	} else {
-		header = http1_header_line(line, &value, &blank);
-		d->header = header;
-	}
-	if (header != HTTP1_NONE)
-		apply(h, d, header, value, blank, folded);
-	if (h->conf.all_headers)
-		keep_header(h, d, folded ? value : line, folded);
 }
 
 /* ---- start lines ---- */
@@ -594,7 +381,7 @@ static void on_line(struct http1 *h, struct http1_state *st, uint8_t dir, struct
 			body(h, d, kept ? line.end - 1 : line.at, kept ? 1 : span_len(line));
 			return;
 		}
-		odd(h, ANOMALY_HTTP_BAD_START);
+		http1_odd(h, ANOMALY_HTTP_BAD_START);
 		d->phase = PHASE_LOST;
 		return;
 	case PHASE_LOST:
@@ -605,19 +392,19 @@ static void on_line(struct http1 *h, struct http1_state *st, uint8_t dir, struct
 		d->header_bytes += (uint32_t)span_len(line);
 		if (d->header_bytes > h->conf.header_bytes &&
 		    d->header_bytes - span_len(line) <= h->conf.header_bytes)
-			odd(h, ANOMALY_HTTP_HEADER_LONG);
+			http1_odd(h, ANOMALY_HTTP_HEADER_LONG);
 		if (!is_blank_line(line)) {
 			if ((d->flags & MAYBE_OLD) &&
 			    !memchr(line.at, ':', span_len(line))) { /* no header: another one */
 				finish(h, st, d, d->line_off, true);
 				on_line(h, st, dir, line, end);
 			} else if (d->phase == PHASE_HEADER) {
-				on_header(h, d, line);
+				http1_head_line(h, d, line);
 			}
 			return;
 		}
 		if (line.at[0] == '\n')
-			odd(h, ANOMALY_HTTP_BARE_LF);
+			http1_odd(h, ANOMALY_HTTP_BARE_LF);
 		if (d->phase == PHASE_HEADER)
 			header_end(h, st, d, end);
 		else
@@ -631,7 +418,7 @@ static void on_line(struct http1 *h, struct http1_state *st, uint8_t dir, struct
 			return;
 		}
 		if (strange)
-			odd(h, ANOMALY_HTTP_BAD_CHUNK);
+			http1_odd(h, ANOMALY_HTTP_BAD_CHUNK);
 		d->left = size;
 		d->phase = size ? PHASE_CHUNK : PHASE_TRAILER;
 		return;
@@ -661,33 +448,6 @@ static bool skip_to_candidate(const struct http1_dir *d, bool known, struct span
 		bytes->at = nl ? nl + 1 : bytes->end;
 	}
 	return false;
-}
-
-/* The usual header lines, whole and in place; what is left to on_line: anything unusual, and the
- * end of the header. */
-static void run_headers(struct http1 *h, struct http1_dir *d, struct span *bytes)
-{
-	size_t room =
-		d->header_bytes < h->conf.header_bytes ? h->conf.header_bytes - d->header_bytes : 0;
-	struct span in = {bytes->at, span_len(*bytes) < room ? bytes->end : bytes->at + room};
-
-	for (const uint8_t *block = in.at; block < in.end; block += BYTEMASK) {
-		for (uint64_t ends = bytemask_at(in, block, '\n'); ends; ends &= ends - 1) {
-			struct span line = {bytes->at, block + __builtin_ctzll(ends) + 1};
-
-			if (*line.at <= '\r')
-				goto out;
-			bytes->at = line.end;
-			if (h->conf.all_headers || http1_is_of_interest(line, h->conf.texts))
-				on_header(h, d, line);
-			else
-				d->header = HTTP1_NONE;
-		}
-		if (in.end - block < BYTEMASK)
-			break;
-	}
-out:
-	d->header_bytes += (uint32_t)(bytes->at - in.at);
 }
 
 /* ---- what the worker calls ---- */
@@ -784,7 +544,7 @@ static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side s
 		}
 		if (!d->tail.entry && !d->tail.cut) {
 			if (d->phase == PHASE_HEADER && !(d->flags & MAYBE_OLD))
-				run_headers(h, d, bytes);
+				http1_head_run(h, d, bytes);
 			if (bytes->at == bytes->end)
 				break;
 			if (d->phase == PHASE_LOST &&
@@ -797,7 +557,7 @@ static enum parse_got feed(struct parser *p, uint32_t state, struct parse_side s
 		leaves = is_blank_line(line) && switched(h, d, next);
 		on_line(h, st, side.dir, line, off + (uint64_t)(bytes->at - from));
 		if (lines_done(&h->lines, &d->tail))
-			odd(h, ANOMALY_HTTP_LINE_LONG);
+			http1_odd(h, ANOMALY_HTTP_LINE_LONG);
 	}
 	return leaves ? PARSE_DONE : PARSE_MORE;
 }
