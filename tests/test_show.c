@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "tests/guard.h"
 #include "tests/packets.h"
@@ -228,7 +229,7 @@ struct window {
 static void check_window(const struct sight *s, const struct window *w)
 {
 	static struct bytes shown, want;
-	char from[24], many[24], what[96];
+	char from[24], many[24], what[96], line[96];
 	const char *const options[] = {
 		"--show",      s->id,   "--direction", w->dir ? "b_to_a" : "a_to_b",
 		"--start",     from,    "--len",       many,
@@ -245,8 +246,10 @@ static void check_window(const struct sight *s, const struct window *w)
 	want.n = 0;
 	put_shown(&want, w->mode, first,
 		  span_of(known->at + first, w->len < all - first ? w->len : all - first));
+	snprintf(line, sizeof(line), "[nothing at %s: this direction has %llu bytes]\n", from,
+		 (unsigned long long)all);
 	if (strcmp(w->mode, "raw") != 0)
-		put(&want, "\n", 1);
+		put(&want, first < all ? "\n" : line, first < all ? 1 : strlen(line));
 	check_shown(body_of(&shown, w->mode, s->id), &want, what);
 }
 
@@ -374,6 +377,45 @@ static void check_scene(const char *path, const char *const *options, const char
 }
 
 /* Characters of three bytes over segments of 1001 and pieces of 65536. */
+/* The same capture compressed: its bytes are kept in memory, or in a spool, and look the same; with
+ * too little memory it is said that they are gone. */
+static void test_from_memory(void)
+{
+	static struct bytes plain, shown;
+	char id[17], *path = temp_path("flag.pcap.gz");
+	gzFile gz = gzopen(path, "wb");
+
+	load(FLAG, &plain);
+	CU_ASSERT_TRUE_FATAL(gz && gzwrite(gz, plain.at, (unsigned)plain.n) == (int)plain.n &&
+			     gzclose(gz) == Z_OK && find_id(FLAG, 50880, id));
+	for (int i = 0; i < 6; i++) {
+		const char *way = i % 2 ? "--show" : "--follow";
+		const char *const kept[] = {way,
+					    id,
+					    "--direction",
+					    "b_to_a",
+					    "--start",
+					    "1000",
+					    i < 4 ? NULL : "--spool",
+					    "/tmp",
+					    NULL};
+		const char *const file[] = {way,       id,     "--direction", "b_to_a",
+					    "--start", "1000", NULL};
+
+		CU_ASSERT_EQUAL(show(FLAG, file, &plain), 0);
+		CU_ASSERT_EQUAL(show(path, kept, &shown), 0);
+		CHECK(plain.n == shown.n && memcmp(plain.at, shown.at, plain.n) == 0,
+		      "%s, spool %d", way, i > 3);
+	}
+	CU_ASSERT_EQUAL(show(path,
+			     (const char *[]){"--show", id, "--direction", "b_to_a",
+					      "--max-stream-content-bytes-per-stream", "16K", NULL},
+			     &shown),
+			0);
+	CHECK(strstr((char *)shown.at, "no longer kept"), "%.200s", (char *)shown.at);
+	free(path);
+}
+
 static void test_characters_over_pieces(void)
 {
 	static struct sight s;
@@ -739,6 +781,7 @@ static void test_extract_cut(void)
 
 CU_TestInfo show_tests[] = {
 	{"windows", test_windows},
+	{"from_memory", test_from_memory},
 	{"characters_over_pieces", test_characters_over_pieces},
 	{"holes_are_said", test_holes_are_said},
 	{"follow", test_follow},

@@ -283,15 +283,19 @@ static int show_window(struct show *s)
 	size_t n = content_find(s->content, &s->watch->view, dir, (struct content_range){from, to},
 				NULL, 0);
 	struct content_segment *g = calloc(n + 1, sizeof(*g));
+	char line[96];
 
 	if (!g)
 		return 1;
 	content_find(s->content, &s->watch->view, dir, (struct content_range){from, to}, g, n);
 	show_head(s);
 	list_matches(s, dir, from, to);
-	if (s->chain.n) {
-		if (n)
-			show_transformed(s, dir, from, g[n - 1].off + g[n - 1].len);
+	if (n == 0) {
+		snprintf(line, sizeof(line), "[nothing at %llu: this direction has %llu bytes]\n",
+			 (unsigned long long)from, (unsigned long long)s->watch->view.end[dir]);
+		say(s, line);
+	} else if (s->chain.n) {
+		show_transformed(s, dir, from, g[n - 1].off + g[n - 1].len);
 	} else {
 		for (size_t i = 0; i < n; i++)
 			show_segment(s, dir, &g[i]);
