@@ -634,8 +634,10 @@ static void on_datagram(struct shard *s, uint32_t slot, const struct arrival *a)
 /* The parser learns of a side's end when its last byte was delivered. */
 static void end_sides(struct shard *s, uint32_t slot)
 {
-	for (uint8_t dir = 0; dir < 2; dir++)
-		if (tcp_is_ended(&s->tcp, slot, dir))
+	uint8_t ended = tcp_ended(&s->tcp, slot);
+
+	for (uint8_t dir = 0; ended; dir++, ended >>= 1)
+		if (ended & 1)
 			talk_ended(s, slot, dir);
 }
 

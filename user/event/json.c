@@ -39,8 +39,20 @@ static uint32_t digits_of(uint64_t v)
 	return n + (v >= powers[n]);
 }
 
+/* Eight digits. */
+static void put8(char *p, uint32_t v)
+{
+	uint32_t high = v / 10000, low = v % 10000;
+
+	memcpy(p, pairs + high / 100 * 2, 2);
+	memcpy(p + 2, pairs + high % 100 * 2, 2);
+	memcpy(p + 4, pairs + low / 100 * 2, 2);
+	memcpy(p + 6, pairs + low % 100 * 2, 2);
+}
+
 void json_u64(struct json *j, uint64_t v)
 {
+	uint32_t low;
 	char *p;
 
 	if (v < 10) {
@@ -50,12 +62,14 @@ void json_u64(struct json *j, uint64_t v)
 	p = j->at + digits_of(v);
 
 	j->at = p;
-	for (; v >= 100; v /= 100)
-		memcpy(p -= 2, pairs + v % 100 * 2, 2);
-	if (v >= 10)
-		memcpy(p - 2, pairs + v * 2, 2);
+	for (; v > UINT32_MAX; v /= 100000000)
+		put8(p -= 8, (uint32_t)(v % 100000000));
+	for (low = (uint32_t)v; low >= 100; low /= 100)
+		memcpy(p -= 2, pairs + low % 100 * 2, 2);
+	if (low >= 10)
+		memcpy(p - 2, pairs + low * 2, 2);
 	else
-		p[-1] = (char)('0' + v);
+		p[-1] = (char)('0' + low);
 }
 
 static void json_escape(struct json *j, uint8_t c)

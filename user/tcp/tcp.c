@@ -454,9 +454,12 @@ bool tcp_is_closing(const struct tcp *t, uint32_t slot)
 	return t->conn[slot].dir[0].conn & CONN_FIN;
 }
 
-bool tcp_is_ended(const struct tcp *t, uint32_t slot, uint8_t dir)
+uint8_t tcp_ended(const struct tcp *t, uint32_t slot)
 {
-	return t->conn[slot].dir[dir].state & DIR_ENDED;
+	const struct tcp_dir *d = t->conn[slot].dir;
+
+	return (uint8_t)((d[0].state & DIR_ENDED) / DIR_ENDED |
+			 (d[1].state & DIR_ENDED) / DIR_ENDED << 1);
 }
 
 bool tcp_is_open(const struct tcp *t, uint32_t slot)

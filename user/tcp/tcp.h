@@ -181,8 +181,8 @@ bool tcp_is_reset(const struct tcp *t, uint32_t slot);
 /* Both directions ended, or a reset. */
 bool tcp_is_closed(const struct tcp *t, uint32_t slot);
 bool tcp_is_closing(const struct tcp *t, uint32_t slot);
-/* Everything up to the FIN of this direction was delivered. */
-bool tcp_is_ended(const struct tcp *t, uint32_t slot, uint8_t dir);
+/* Bit per direction: everything up to its FIN was delivered. */
+uint8_t tcp_ended(const struct tcp *t, uint32_t slot);
 bool tcp_is_open(const struct tcp *t, uint32_t slot); /* handshake done, or data seen */
 bool tcp_is_midstream(const struct tcp *t, uint32_t slot);
 /* 0 where it was not seen whole. */
