@@ -19,6 +19,8 @@ static struct alert_stream *stream_of(const struct alerts *a, uint32_t slot)
 #define ROWS      2U
 #define BODY_ROWS 4U
 
+#define KEPT_MAX (1UL << 22)
+
 static void on_match(struct shard *s, const struct scan_match *m, bool decoded)
 {
 	uint32_t slot = m->row / (decoded ? BODY_ROWS : ROWS);
@@ -88,9 +90,11 @@ static size_t fetch_body(struct scan_host *host, uint32_t row, uint64_t off, uin
 int alert_open(struct shard *s, const struct shard_run *run)
 {
 	struct alerts *a = &s->alerts;
+	/* As many as may be told: some 300 bytes each, touched as they come; 1.3 GB at most. */
+	uint64_t kept = s->conf->matches_total < KEPT_MAX ? s->conf->matches_total : KEPT_MAX;
 	struct scan_conf conf = {
 		.rows = ROWS * run->slots,
-		.matches = (uint32_t)(262144 / s->conf->workers), /* 80 MB at most */
+		.matches = (uint32_t)(kept / s->conf->workers) + 1,
 		.per_row = (uint16_t)s->conf->matches_per_stream,
 		.total = run->matches,
 	};
