@@ -17,7 +17,7 @@ static struct content_conf conf_content(const struct conf *conf, const struct so
 					uint32_t slots)
 {
 	uint64_t extents = conf->max_extent_bytes / 12 / conf->workers;
-	uint64_t asked = conf->watched ? conf->content_bytes : (8U << 20) * conf->workers;
+	uint64_t asked = conf->watched ? conf->content_bytes : (16U << 20) * conf->workers;
 
 	return (struct content_conf){
 		.in_memory = !source_has_places(source),
@@ -28,7 +28,8 @@ static struct content_conf conf_content(const struct conf *conf, const struct so
 			    .ring = conf->no_content ? 0 : 1U << 20}, /* rebuilt datagrams */
 		.store = {.bytes = conf->no_content ? 0 : asked / conf->workers,
 			  .stream_bytes = conf->content_stream_bytes,
-			  .segment_bytes = (uint32_t)conf->content_segment_bytes},
+			  .segment_bytes =
+				  conf->watched ? (uint32_t)conf->content_segment_bytes : 512},
 	};
 }
 

@@ -13,23 +13,25 @@ struct piece {
 };
 
 struct segment {
-	uint32_t next;       /* newer one of the direction, or of the free list; + 1 */
-	uint32_t prev;       /* + 1 */
-	uint32_t stamp;      /* grows with every use */
-	uint32_t used, last; /* of the room: bytes, and where the last piece begins */
-	uint64_t from, to;   /* offsets */
+	uint32_t next;         /* newer one of the direction, or of the free list; + 1 */
+	uint32_t prev;         /* + 1 */
+	uint32_t newer, older; /* of all in use, pinned or not; + 1 */
+	uint32_t stream;       /* + 1 */
+	uint32_t stamp;        /* grows with every use */
+	uint32_t used, last;   /* of the room: bytes, and where the last piece begins */
+	uint64_t from, to;     /* offsets */
 	uint8_t room[];
 };
 
 struct stream_kept {
 	uint32_t first[2], last[2]; /* segments, + 1 */
-	uint32_t segments;          /* in a list while it has any */
+	uint32_t segments;
 	uint32_t order;
 	uint32_t generation;
-	uint32_t newer, older; /* in its list, or (newer) the free one; + 1 */
+	uint32_t newer, older; /* of those that have ended, or (newer) the free one; + 1 */
 	uint64_t end[2];       /* offset behind what was added */
-	uint8_t list, dir;     /* dir: the last one added to */
-	bool ended;
+	uint8_t dir;           /* the last one added to */
+	bool ended, pinned;
 };
 
 static struct segment *segment_at(const struct store *s, uint32_t entry)
@@ -73,41 +75,59 @@ void store_close(struct store *s)
 	slots_close(&s->streams);
 }
 
-/* ---- lists of streams ---- */
+/* ---- lists ---- */
 
-static void unlink_stream(struct store *s, uint32_t entry)
+static void unlink_ended(struct store *s, const struct stream_kept *k)
 {
-	struct stream_kept *k = stream_at(s, entry);
-
 	if (k->newer)
 		stream_at(s, k->newer)->older = k->older;
 	else
-		s->newest[k->list] = k->older;
+		s->newest_ended = k->older;
 	if (k->older)
 		stream_at(s, k->older)->newer = k->newer;
 	else
-		s->oldest[k->list] = k->newer;
+		s->oldest_ended = k->newer;
 }
 
-static void link_stream(struct store *s, uint32_t entry)
+static void link_ended(struct store *s, uint32_t entry)
 {
 	struct stream_kept *k = stream_at(s, entry);
 
 	k->newer = 0;
-	k->older = s->newest[k->list];
+	k->older = s->newest_ended;
 	if (k->older)
 		stream_at(s, k->older)->newer = entry;
 	else
-		s->oldest[k->list] = entry;
-	s->newest[k->list] = entry;
+		s->oldest_ended = entry;
+	s->newest_ended = entry;
 }
 
-static void touch(struct store *s, uint32_t entry)
+static void unlink_segment(struct store *s, const struct segment *g)
 {
-	if (s->newest[stream_at(s, entry)->list] == entry)
-		return;
-	unlink_stream(s, entry);
-	link_stream(s, entry);
+	bool pinned = stream_at(s, g->stream)->pinned;
+
+	if (g->newer)
+		segment_at(s, g->newer)->older = g->older;
+	else
+		s->newest[pinned] = g->older;
+	if (g->older)
+		segment_at(s, g->older)->newer = g->newer;
+	else
+		s->oldest[pinned] = g->newer;
+}
+
+static void link_segment(struct store *s, uint32_t entry)
+{
+	struct segment *g = segment_at(s, entry);
+	bool pinned = stream_at(s, g->stream)->pinned;
+
+	g->newer = 0;
+	g->older = s->newest[pinned];
+	if (g->older)
+		segment_at(s, g->older)->newer = entry;
+	else
+		s->oldest[pinned] = entry;
+	s->newest[pinned] = entry;
 }
 
 static uint32_t take_stream(struct store *s)
@@ -125,7 +145,7 @@ static uint32_t take_stream(struct store *s)
 	}
 	k = stream_at(s, entry);
 	generation = k->generation;
-	*k = (struct stream_kept){.generation = generation, .list = STORE_OPEN};
+	*k = (struct stream_kept){.generation = generation};
 	return entry;
 }
 
@@ -186,13 +206,14 @@ static void evict(struct store *s, uint32_t entry)
 	else
 		k->last[dir] = 0;
 	g->stamp++;
+	unlink_segment(s, g);
 	g->next = s->free_segment;
 	s->free_segment = gone;
-	if (--k->segments)
-		return;
-	unlink_stream(s, entry);
-	if (k->ended)
+	if (--k->segments == 0 && k->ended) {
+		if (!k->pinned)
+			unlink_ended(s, k);
 		leave_stream(s, entry);
+	}
 }
 
 static uint32_t take_segment(struct store *s)
@@ -203,9 +224,11 @@ static uint32_t take_segment(struct store *s)
 		slots_reach(&s->segments, s->fresh_segments);
 		return ++s->fresh_segments;
 	}
-	for (int list = 0; !s->free_segment && list < STORE_LISTS; list++)
-		if (s->oldest[list])
-			evict(s, s->oldest[list]);
+	if (!s->free_segment && s->oldest_ended)
+		evict(s, s->oldest_ended);
+	for (int pinned = 0; !s->free_segment && pinned < 2; pinned++)
+		if (s->oldest[pinned])
+			evict(s, segment_at(s, s->oldest[pinned])->stream);
 	entry = s->free_segment;
 	if (entry)
 		s->free_segment = segment_at(s, entry)->next;
@@ -227,17 +250,18 @@ static struct segment *add_segment(struct store *s, uint32_t stream, uint8_t dir
 		return NULL;
 	g = segment_at(s, entry);
 	stamp = g->stamp;
-	*g = (struct segment){
-		.prev = k->last[dir], .stamp = stamp, .from = k->end[dir], .to = k->end[dir]};
+	*g = (struct segment){.prev = k->last[dir],
+			      .stream = stream,
+			      .stamp = stamp,
+			      .from = k->end[dir],
+			      .to = k->end[dir]};
 	if (g->prev)
 		segment_at(s, g->prev)->next = entry;
 	else
 		k->first[dir] = entry;
 	k->last[dir] = entry;
-	if (k->segments++)
-		touch(s, stream);
-	else
-		link_stream(s, stream);
+	k->segments++;
+	link_segment(s, entry);
 	return g;
 }
 
@@ -313,13 +337,18 @@ void store_pin(struct store *s, struct store_key *key)
 	if (!key->stream)
 		store_add(s, key, 0, SEGMENT_DATA, NULL, 0);
 	k = find_stream(s, *key);
-	if (!k)
+	if (!k || k->pinned || k->ended)
 		return;
-	if (k->segments)
-		unlink_stream(s, key->stream);
-	k->list = STORE_PINNED;
-	if (k->segments)
-		link_stream(s, key->stream);
+	for (int pass = 0; pass < 2; pass++) { /* out of the one list, into the other */
+		k->pinned = pass;
+		for (int dir = 0; dir < 2; dir++)
+			for (uint32_t e = k->first[dir]; e; e = segment_at(s, e)->next) {
+				if (pass)
+					link_segment(s, e);
+				else
+					unlink_segment(s, segment_at(s, e));
+			}
+	}
 }
 
 void store_end(struct store *s, struct store_key key)
@@ -329,13 +358,10 @@ void store_end(struct store *s, struct store_key key)
 	if (!k || k->ended)
 		return;
 	k->ended = true;
-	if (!k->segments) {
+	if (!k->segments)
 		leave_stream(s, key.stream);
-	} else if (k->list == STORE_OPEN) {
-		unlink_stream(s, key.stream);
-		k->list = STORE_CLOSED;
-		link_stream(s, key.stream);
-	}
+	else if (!k->pinned)
+		link_ended(s, key.stream);
 }
 
 /* ---- reading ---- */

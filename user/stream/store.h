@@ -7,7 +7,10 @@
  * segment they are pieces {kind, length, order} with the bytes of data behind it.  Bytes stay until
  * their room is needed: a stream beyond its own budget loses its oldest segment; where no segment
  * is free, a stream that has ended loses its oldest one, and of those the one that ended first;
- * then an open stream, the one that grew the longest ago; a pinned one last.
+ * then the oldest segment of all goes.  A pinned stream loses its own where there is no other.
+ *
+ * Why the oldest segment, and not one of the stream that grew the longest ago: who waits for a lost
+ * packet would lose everything meanwhile, just before its repetition is to be compared.
  *
  * Owner:   one worker.
  * Bounds:  conf; what was let go is counted, and found as evicted.
@@ -40,8 +43,6 @@ struct store_side {
 	uint8_t dir;
 };
 
-enum store_list { STORE_CLOSED, STORE_OPEN, STORE_PINNED, STORE_LISTS };
-
 struct store {
 	uint64_t kept, evicted; /* bytes of data */
 	/* private */
@@ -49,7 +50,8 @@ struct store {
 	struct slots segments, streams;
 	uint32_t cap;                                                      /* segments */
 	uint32_t free_segment, fresh_segments, free_stream, fresh_streams; /* + 1 */
-	uint32_t newest[STORE_LISTS], oldest[STORE_LISTS];                 /* streams + 1 */
+	uint32_t newest_ended, oldest_ended;                               /* streams + 1 */
+	uint32_t newest[2], oldest[2]; /* segments + 1; [1]: of pinned streams */
 };
 
 int store_open(struct store *s, const struct store_conf *conf);
