@@ -188,11 +188,11 @@ void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_
 		end(s, &s->alerts.body, &s->alerts.body_pack, row);
 		return;
 	}
-	if (p->off == 0) {
+	if (p->off == 0 || b->tx_id != p->tx_id) { /* a hole may come first */
 		end(s, &s->alerts.body, &s->alerts.body_pack, row);
 		*b = (struct alert_body){.tx_id = p->tx_id};
 	}
-	feed(s, &s->alerts.body, &s->alerts.body_pack, row, p->off, p->bytes);
+	feed(s, &s->alerts.body, &s->alerts.body_pack, row, p->off + p->hole, p->bytes);
 	if (n >= ALERT_CARRY) {
 		memcpy(b->carry, p->bytes.end - ALERT_CARRY, ALERT_CARRY);
 		b->len = ALERT_CARRY;
@@ -203,7 +203,7 @@ void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_
 		memcpy(b->carry + keep, p->bytes.at, n);
 		b->len = (uint32_t)(keep + n);
 	}
-	b->end = p->off + n;
+	b->end = p->off + p->hole + n;
 }
 
 void alert_end(struct shard *s, uint32_t slot)

@@ -334,7 +334,8 @@ static void show_matches(const struct report *r, FILE *out)
 		fprintf(out, "  ... (all of them with --output)\n");
 	if (r->matches_dropped)
 		fprintf(out,
-			"  %llu more were not reported: see --max-pattern-matches-per-stream and -total\n",
+			"  %llu more were not reported: see --max-pattern-matches-per-stream and "
+			"-total\n",
 			(unsigned long long)r->matches_dropped);
 }
 

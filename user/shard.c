@@ -17,19 +17,20 @@ static struct content_conf conf_content(const struct conf *conf, const struct so
 					uint32_t slots)
 {
 	uint64_t extents = conf->max_extent_bytes / 12 / conf->workers;
+	uint32_t memory = extents < EXTENTS_NONE ? (uint32_t)extents : EXTENTS_NONE;
 	uint64_t asked = conf->watched ? conf->content_bytes : (16U << 20) * conf->workers;
 
 	return (struct content_conf){
 		.in_memory = !source_has_places(source),
 		.slots = slots,
 		.extents = {.source = source,
-			    .memory = conf->no_content ? 0 : (uint32_t)extents,
+			    .memory = conf->no_content ? 0 : memory,
 			    .folder = conf->watched ? conf->spill : NULL,
 			    .ring = conf->no_content ? 0 : 1U << 20}, /* rebuilt datagrams */
 		.store = {.bytes = conf->no_content ? 0 : asked / conf->workers,
 			  .stream_bytes = conf->content_stream_bytes,
 			  .segment_bytes =
-				  conf->watched ? (uint32_t)conf->content_segment_bytes : 512},
+				  conf->watched ? (uint32_t)conf->content_segment_bytes : 1024},
 	};
 }
 

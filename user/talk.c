@@ -148,8 +148,9 @@ static void catch_up(struct shard *s, uint32_t slot, uint8_t dir, struct span kn
 	struct parser *p = enter(s, slot);
 	struct stream *st = inventory_at(&s->inventory, slot);
 	struct parse_next next;
+	bool begun = !(st->flags & STREAM_RESTARTED);
 
-	if (span_len(known) != off && !tcp_is_midstream(&s->tcp, slot))
+	if (span_len(known) != off && begun && !tcp_is_midstream(&s->tcp, slot))
 		known = from_start(s, slot, dir, off);
 	off -= span_len(known);
 	if (off || tcp_is_midstream(&s->tcp, slot))

@@ -57,4 +57,11 @@ static inline void lease_return(struct lease *l, uint64_t n)
 	}
 }
 
+/* Gives all that is left of the lease back. */
+static inline void lease_close(struct lease *l)
+{
+	atomic_fetch_add_explicit(&l->from->left, l->held, memory_order_relaxed);
+	l->held = 0;
+}
+
 #endif

@@ -326,6 +326,7 @@ void exchange_body(struct http1 *h, const struct http1_dir *d, struct span bytes
 			.dir = d->index,
 			.encoded = encoded,
 			.off = m->length,
+			.hole = m->gap_bytes,
 			.bytes = bytes,
 		};
 

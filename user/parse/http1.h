@@ -93,10 +93,11 @@ struct parse_body {
 	uint32_t tx_id;
 	enum http1_side side;
 	uint8_t dir;
-	bool encoded; /* these are not the bytes of the stream: decoded, or chunks joined */
-	bool aside;   /* it comes while another one of the direction goes on */
-	bool last;    /* the body is over; no bytes, encoded: some of them were */
-	uint64_t off; /* of the first byte in the decoded body */
+	bool encoded;  /* these are not the bytes of the stream: decoded, or chunks joined */
+	bool aside;    /* it comes while another one of the direction goes on */
+	bool last;     /* the body is over; no bytes, encoded: some of them were */
+	uint64_t off;  /* of the first byte in the decoded body */
+	uint64_t hole; /* bytes lost before it that off does not count */
 	struct span bytes;
 };
 

@@ -9,9 +9,9 @@
 
 /* A match of a row, told or waiting. */
 struct found {
-	uint32_t next; /* + 1, 0 = end */
-	uint16_t have; /* of the bytes */
-	bool told;
+	uint32_t next;   /* + 1, 0 = end */
+	uint16_t have;   /* of the bytes */
+	bool told, gone; /* gone: not all of the bytes could be had */
 	const struct pattern *pattern;
 	uint64_t from, to, first; /* first: the first end that was reported */
 	uint64_t ts_ns, number;
@@ -79,6 +79,8 @@ static void leave_book(struct scan_book *b)
 void scan_close(struct scan *s)
 {
 	hs_free_scratch(s->scratch);
+	if (s->lease.from)
+		lease_close(&s->lease);
 	leave_book(&s->now);
 	leave_book(&s->old);
 	slots_close(&s->pool);
@@ -207,8 +209,9 @@ static uint32_t take(struct scan *s)
 static struct found *find(struct scan *s, const struct pattern *pattern, uint64_t from)
 {
 	uint32_t *link = &s->row->first;
+	uint32_t waiting = s->row->n < s->conf.per_row ? UINT32_MAX : s->row->waiting;
 
-	while (*link) {
+	while (*link && waiting) {
 		struct found *f = found_at(s, *link);
 		uint32_t entry = *link;
 
@@ -218,6 +221,7 @@ static struct found *find(struct scan *s, const struct pattern *pattern, uint64_
 			s->row->first = entry;
 			return f;
 		}
+		waiting -= !f->told;
 		link = &f->next;
 	}
 	return NULL;
@@ -230,6 +234,8 @@ static void keep_bytes(struct scan *s, struct found *f)
 	size_t want = f->to - f->from < SCAN_BYTES ? (size_t)(f->to - f->from) : SCAN_BYTES;
 	uint64_t at = f->from + f->have;
 
+	if (f->gone)
+		return;
 	if (f->have < want && at < s->chunk_off) {
 		size_t before = want - f->have;
 
@@ -239,7 +245,10 @@ static void keep_bytes(struct scan *s, struct found *f)
 		f->have = (uint16_t)(f->have + before);
 		at += before;
 	}
-	if (f->have == want || at < s->chunk_off)
+	if (f->have == want)
+		return;
+	f->gone = at < s->chunk_off;
+	if (f->gone)
 		return;
 	memcpy(f->bytes + f->have, s->chunk.at + (at - s->chunk_off), want - f->have);
 	f->have = (uint16_t)want;
@@ -274,7 +283,7 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 		f->from = from;
 		f->first = to;
 		f->have = 0;
-		f->told = false;
+		f->told = f->gone = false;
 		f->next = r->first;
 		r->first = entry;
 		r->n++;

@@ -122,6 +122,8 @@ size_t content_read(const struct content *c, const struct content_view *v, uint8
 	const size_t max = sizeof(found) / sizeof(found[0]);
 	size_t have = 0, all;
 
+	if (!c->in_memory)
+		return extents_read(&c->extents, v->newest[dir], v->end[dir], off, dst, n);
 	do {
 		all = content_find(c, v, dir, (struct content_range){off + have, off + n}, found,
 				   max);

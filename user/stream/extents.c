@@ -72,7 +72,7 @@ void extents_close(struct extents *x)
 {
 	if (x->spilled)
 		munmap(x->spilled, SPILL_MAX);
-	if (x->file >= 0)
+	if (x->file >= 0 && x->log.base) /* 0 before extents_open */
 		close(x->file);
 	slots_close(&x->log);
 	slots_close(&x->tails);
@@ -115,10 +115,15 @@ static bool begin_file(struct extents *x)
 /* Room on the disk before it is written to: a page without would end the process. */
 static bool grow_file(struct extents *x)
 {
+	int err = 0;
+
 	if (!x->conf.folder)
 		return false;
-	if ((x->file < 0 && !begin_file(x)) || !x->spilled ||
-	    posix_fallocate(x->file, (off_t)x->size, GROW) != 0) {
+	if ((x->file < 0 && !begin_file(x)) || !x->spilled)
+		err = -1;
+	while (err == 0 && (err = posix_fallocate(x->file, (off_t)x->size, GROW)) == EINTR)
+		err = 0;
+	if (err) {
 		x->conf.folder = NULL; /* once is enough */
 		return false;
 	}
@@ -244,7 +249,7 @@ struct content_diff extents_compare(const struct extents *x, uint32_t newest, ui
 	uint32_t len = (uint32_t)span_len(bytes);
 	uint64_t want_end = off + len;
 	struct content_diff d = {.known = true, .first = len};
-	uint32_t compared = 0, steps = 0;
+	uint32_t compared = 0, steps = 0, reads = 0;
 
 	for (uint32_t i = newest; i != EXTENTS_NONE && end > off && steps < EXTENTS_WALK; steps++) {
 		const struct extent *e = extent_of(x, i);
@@ -253,7 +258,7 @@ struct content_diff extents_compare(const struct extents *x, uint32_t newest, ui
 
 		end = start;
 		i = e->prev;
-		if (lo < hi) {
+		if (lo < hi && reads++ < EXTENTS_READS) {
 			compare_extent(x, e, (uint32_t)(lo - start),
 				       span_of(at + (lo - off), hi - lo), (uint32_t)(lo - off), &d);
 			compared += (uint32_t)(hi - lo);
@@ -314,6 +319,33 @@ size_t extents_find(const struct extents *x, uint32_t newest, uint64_t end,
 		n = all;
 	}
 	return all;
+}
+
+size_t extents_read(const struct extents *x, uint32_t newest, uint64_t end, uint64_t off,
+		    uint8_t *dst, size_t n)
+{
+	uint32_t steps = 0;
+	size_t have; /* what is missing in front of dst + have is missing at all */
+
+	if (off >= end)
+		return 0;
+	if (n > end - off)
+		n = (size_t)(end - off);
+	have = n;
+	for (uint32_t i = newest; i != EXTENTS_NONE && end > off; steps++) {
+		const struct extent *e = extent_of(x, i);
+		uint64_t start = end - length_of(e);
+		uint64_t lo = start > off ? start : off, hi = end < off + n ? end : off + n;
+
+		if (steps == EXTENTS_WALK)
+			return 0;
+		end = start;
+		i = e->prev;
+		if (lo < hi && (e->len == 0 || fetch(x, place_of(e), lo - start, dst + (lo - off),
+						     hi - lo) != hi - lo))
+			have = (size_t)(lo - off);
+	}
+	return end <= off ? have : 0;
 }
 
 size_t extents_load(const struct extents *x, const struct content_segment *s, uint64_t skip,

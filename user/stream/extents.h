@@ -10,7 +10,7 @@
  * Owner:   one worker.
  * Bounds:  conf.memory entries in memory, as many as 32 bits number in an unlinked file in
  *          conf.folder; where that has no room the log stops (counted).  The ring forgets the
- *          oldest bytes.  EXTENTS_WALK entries per comparison.
+ *          oldest bytes.  A comparison walks EXTENTS_WALK entries, and reads EXTENTS_READS again.
  */
 #ifndef USER_STREAM_EXTENTS_H
 #define USER_STREAM_EXTENTS_H
@@ -20,8 +20,9 @@
 #include "user/source/source.h"
 #include "user/stream/segment.h"
 
-#define EXTENTS_WALK 4096U
-#define EXTENTS_NONE UINT32_MAX
+#define EXTENTS_WALK  4096U
+#define EXTENTS_READS 256U
+#define EXTENTS_NONE  UINT32_MAX
 
 struct extents_conf {
 	const struct source *source;
@@ -61,6 +62,9 @@ struct content_diff extents_compare(const struct extents *x, uint32_t newest, ui
 size_t extents_find(const struct extents *x, uint32_t newest, uint64_t end,
 		    struct content_range range, struct content_segment *out, size_t max);
 size_t extents_load(const struct extents *x, const struct content_segment *s, uint64_t skip,
+		    uint8_t *dst, size_t n);
+/* As content_read; nothing where more than EXTENTS_WALK entries lie behind `off`. */
+size_t extents_read(const struct extents *x, uint32_t newest, uint64_t end, uint64_t off,
 		    uint8_t *dst, size_t n);
 
 static inline void extents_prefetch(const struct extents *x, uint32_t slot)

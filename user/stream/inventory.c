@@ -208,6 +208,7 @@ void inventory_restart(struct inventory *v, uint32_t slot)
 
 	s->tries[0] = s->tries[1] = identify_tries;
 	s->stash[0] = s->stash[1] = 0;
+	s->flags |= STREAM_RESTARTED;
 }
 
 void inventory_stash(struct inventory *v, uint32_t slot, uint8_t dir, struct span first)

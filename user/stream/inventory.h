@@ -39,6 +39,7 @@ enum {
 	STREAM_HAS_ICMP = 1 << 3,
 	STREAM_CUT = 1 << 4, /* snaplen took payload of datagrams */
 	STREAM_CLIENT_SURE = 1 << 5,
+	STREAM_RESTARTED = 1 << 6, /* another protocol's bytes lie before */
 };
 
 /* What every packet with payload touches: lies in the flow's record. */

@@ -374,7 +374,8 @@ struct content_diff store_compare(const struct store *s, struct store_key key, u
 	struct content_diff d = {.known = true, .first = len};
 	uint64_t to = off + len;
 
-	for (; entry; entry = segment_at(s, entry)->prev) {
+	for (uint32_t steps = 0; entry && steps < STORE_WALK;
+	     steps++, entry = segment_at(s, entry)->prev) {
 		const struct segment *g = segment_at(s, entry);
 		uint64_t from = g->from;
 		struct piece p;
@@ -432,6 +433,9 @@ size_t store_find(const struct store *s, struct store_side side, struct content_
 	uint64_t from = entry ? segment_at(s, entry)->from : side.end;
 
 	find(&f, &(struct content_segment){.len = from, .kind = SEGMENT_EVICTED}, 0);
+	for (entry = k ? k->last[side.dir] : 0; entry; entry = segment_at(s, entry)->prev)
+		if (segment_at(s, entry)->from <= range.from || !segment_at(s, entry)->prev)
+			break;
 	for (; entry && from < f.range.to; entry = segment_at(s, entry)->next) {
 		const struct segment *g = segment_at(s, entry);
 		struct piece p;

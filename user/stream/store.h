@@ -14,7 +14,8 @@
  *
  * Owner:   one worker.
  * Bounds:  conf; what was let go is counted, and found as evicted.
- * Cost:    all steps are O(1) but finding, which walks the segments of one direction.
+ * Cost:    all steps are O(1) but finding, which walks the segments of one direction from the
+ *          newest back to the first one wanted; a comparison walks STORE_WALK of them at most.
  */
 #ifndef USER_STREAM_STORE_H
 #define USER_STREAM_STORE_H
@@ -22,6 +23,8 @@
 #include "user/base/slots.h"
 #include "user/base/span.h"
 #include "user/stream/segment.h"
+
+#define STORE_WALK 2048U
 
 struct store_conf {
 	uint64_t bytes;         /* of all streams; 0: nothing is kept */

@@ -458,8 +458,8 @@ uint8_t tcp_ended(const struct tcp *t, uint32_t slot)
 {
 	const struct tcp_dir *d = t->conn[slot].dir;
 
-	return (uint8_t)((d[0].state & DIR_ENDED) / DIR_ENDED |
-			 (d[1].state & DIR_ENDED) / DIR_ENDED << 1);
+	return (uint8_t)((d[0].state & DIR_ENDED) / DIR_ENDED | (d[1].state & DIR_ENDED) / DIR_ENDED
+									<< 1);
 }
 
 bool tcp_is_open(const struct tcp *t, uint32_t slot)
