@@ -779,6 +779,25 @@ static void test_extract_cut(void)
 	free(path);
 }
 
+/* Records of a packet are bounded, files are not: each body is written, and in the index. */
+static void test_extract_beyond_records(void)
+{
+	static const char ask[] = "GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none"
+				     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nthree";
+	char *path, *folder = temp_path("bounded");
+
+	scene_begin();
+	scene_data(TO_SERVER, 0, ask, sizeof(ask) - 1);
+	scene_data(TO_CLIENT, 0, answer, sizeof(answer) - 1);
+	path = scene_end(sizeof(ask) - 1, sizeof(answer) - 1);
+	run_close(run_open(path, (const char *[]){"--extract-files", folder,
+						  "--max-parser-messages-per-chunk", "1", NULL}));
+	CU_ASSERT_EQUAL(check_files(folder), 2);
+	free(folder);
+	free(path);
+}
+
 CU_TestInfo show_tests[] = {
 	{"windows", test_windows},
 	{"from_memory", test_from_memory},
@@ -792,5 +811,6 @@ CU_TestInfo show_tests[] = {
 	{"extract", test_extract},
 	{"extract_twice", test_extract_twice},
 	{"extract_cut", test_extract_cut},
+	{"extract_beyond_records", test_extract_beyond_records},
 	CU_TEST_INFO_NULL,
 };

@@ -25,12 +25,12 @@ static void on_http(struct parse_host *host, const struct http1_transaction *t)
 {
 	struct shard *s = shard_of(host);
 
+	if (s->extract.on) /* its bodies are written already */
+		extract_http(s, s->talk.slot, t);
 	if (!may_tell(s))
 		return;
 	if (watch_is(s, s->talk.slot))
 		watch_http(s, t, s->talk.slot);
-	if (s->extract.on)
-		extract_http(s, s->talk.slot, t);
 	tell_http(s, s->talk.slot, t);
 }
 

@@ -389,6 +389,8 @@ static bool enter_old(struct scan *s, uint32_t row)
 void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, uint64_t ts_ns,
 	       uint64_t number)
 {
+	hs_stream_t *state;
+
 	if (__builtin_expect(s->old.top > 0, 0) && enter_old(s, row))
 		end_row(s, false);
 	if (!s->now.set)
@@ -403,6 +405,7 @@ void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, ui
 		if (row >= s->now.top)
 			s->now.top = row + 1;
 	}
+	state = state_of(s->row);
 	s->chunk = bytes;
 	s->chunk_off = off;
 	s->ts_ns = ts_ns;
@@ -412,8 +415,9 @@ void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, ui
 	while (bytes.at < bytes.end) {
 		uint32_t n = (uint32_t)(span_len(bytes) < 1U << 30 ? span_len(bytes) : 1U << 30);
 
-		SURE(hs_scan_stream)
-		(state_of(s->row), (const char *)bytes.at, n, 0, s->scratch, on_match, s);
+		const char *at = (const char *)bytes.at;
+
+		SURE(hs_scan_stream)(state, at, n, 0, s->scratch, on_match, s);
 		bytes.at += n;
 	}
 	if (s->row->waiting)
