@@ -9,6 +9,8 @@ SRC  := $(wildcard user/*.c) $(foreach s,$(STAGES),$(wildcard user/$s/*.c))
 RE   := $(foreach s,$(STAGES),$(wildcard user/$s/*.re))
 TEST := $(wildcard tests/test_*.c tests/*_host.c) tests/main.c tests/guard.c tests/packets.c tests/runs.c
 FUZZ := $(wildcard tests/fuzz_*.c)
+BPF  := $(wildcard bpf/*.bpf.c)
+SKEL := $(BPF:bpf/%.bpf.c=$O/%.skel.h)
 HEAD := $(wildcard user/*.h user/*/*.h bpf/*.h tests/*.h tools/*.h)
 GEN  := $(RE:%.re=$O/%.re.o)
 OBJ  := $(SRC:%.c=$O/%.o) $(GEN)
@@ -16,13 +18,13 @@ LIB  := $(filter-out $O/user/main.o,$(OBJ))
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla \
 	-Wconversion -Wno-sign-conversion -Wimplicit-fallthrough $(if $(CI),-Werror)
-CPPFLAGS += -D_GNU_SOURCE -I.
+CPPFLAGS += -D_GNU_SOURCE -I. -isystem $O
 ARCH := $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v2)
 # Stages call each other across files on every packet: link-time inlining saves a tenth.
 CFLAGS ?= -O2 -g $(ARCH) $(if $(SAN),,-flto=auto)
 STD  := -std=gnu11 -fno-common $(WARN)
 SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-LIBS := -lpcap -ljson-c -lzstd -lbrotlidec -lhs -lcrypto -lz -lpthread
+LIBS := -lxdp -lbpf -lpcap -ljson-c -lzstd -lbrotlidec -lhs -lcrypto -lz -lpthread
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 Q    := $(if $(V),,@)
 say   = @printf '  %-5s %s\n' $1 $(patsubst $O/%,%,$@) && mkdir -p $(@D)
@@ -48,7 +50,7 @@ $O/golden: $O/tests/golden.o
 $O/perf/gen: $O/perf/gen.o
 	$(call say,LD)
 	$(CCX) $^ -o $@ $(LDFLAGS) -lm
-$O/%.o: %.c
+$O/%.o: %.c | $(SKEL)
 	$(call say,CC)
 	$(CCX) -MMD -MP -c $< -o $@
 $O/user/main.o: CPPFLAGS += -DRM_XDP_VERSION='"$(VERSION)"'
@@ -58,6 +60,19 @@ $O/%.re.o: $O/%.re.c
 $O/%.re.c: %.re
 	$(call say,RE2C)
 	$Qre2c -W -Wno-sentinel-in-midrule --no-debug-info -o $@ $<
+
+# Kernel programs, and the headers that user space loads them with.
+$O/vmlinux/vmlinux.h:
+	@mkdir -p $(@D)
+	$QPATH="$$PATH:/usr/sbin" bpftool btf dump file /sys/kernel/btf/vmlinux format c > $@ 2>/dev/null || \
+		cp vmlinux/vmlinux_min.h $@
+$O/%.bpf.o: bpf/%.bpf.c $O/vmlinux/vmlinux.h
+	$(call say,BPF)
+	$Qclang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra $(if $(CI),-Werror) -I. -I$O/vmlinux \
+		-MMD -MP -MF $(@:.o=.d) -MT $@ -c $< -o $@
+$O/%.skel.h: $O/%.bpf.o
+	$(call say,SKEL)
+	$QPATH="$$PATH:/usr/sbin" bpftool gen skeleton $< name $*_bpf > $@
 
 # ---- what people type ----
 DEMO  := tests/captures/demo.pcap
@@ -98,9 +113,9 @@ lint:
 	$Qtools/deps lint
 	$Q$(SUB) run-lint
 CSRC := $(SRC) $(TEST) $(FUZZ) tests/golden.c tools/mkpcap.c tools/capture.c perf/gen.c
-run-lint: $(RE:%.re=$O/%.re.c)
+run-lint: $(RE:%.re=$O/%.re.c) $(SKEL)
 	$Qtools/lint-layers $(STAGES)
-	$Qclang-format --dry-run -Werror $(CSRC) $(HEAD)
+	$Qclang-format --dry-run -Werror $(CSRC) $(BPF) $(HEAD)
 	$Qprintf '%s\n' $(SRC) $(TEST) tests/golden.c tools/mkpcap.c tools/capture.c | \
 		xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$$@" -- $(STD) $(CPPFLAGS) 2>/dev/null' tidy
 
@@ -115,7 +130,7 @@ run-fuzz: $(FUZZ:tests/fuzz_%.c=$O/fuzz/%)
 		$$f -close_fd_mask=2 -max_len=4096 -max_total_time=$(FUZZ_SECONDS) \
 			-print_final_stats=1 -artifact_prefix=$O/fuzz/ $O/corpus/$$n \
 			$$(ls -d tests/seeds/$$n 2>/dev/null) || exit 1; done
-$O/fuzz/%: tests/fuzz_%.c $(filter-out user/main.c,$(SRC)) $(RE:%.re=$O/%.re.c)
+$O/fuzz/%: tests/fuzz_%.c $(filter-out user/main.c,$(SRC)) $(RE:%.re=$O/%.re.c) | $(SKEL)
 	$(call say,FUZZ)
 	$Qclang -std=gnu11 $(CPPFLAGS) $(FUZZ_FLAGS) $^ -o $@ $(LIBS)
 
@@ -132,4 +147,4 @@ clean:
 .PHONY: all demo check run-check run-unit grade lint run-lint fuzz run-fuzz bench clean
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(OBJ:.o=.d) $(TEST:%.c=$O/%.d) $O/tools/mkpcap.d $O/tests/golden.d $O/perf/gen.d
+-include $(SKEL:.skel.h=.bpf.d) $(OBJ:.o=.d) $(TEST:%.c=$O/%.d) $O/tools/mkpcap.d $O/tests/golden.d $O/perf/gen.d

@@ -32,6 +32,7 @@
 	X(FRAGMENT_INVALID, "fragment_invalid", "fragment that no datagram can hold")           \
 	X(FRAGMENT_CAP, "fragment_cap", "no room to reassemble fragments")                      \
 	X(INTERFACE_CAP, "interface_cap", "more capture interfaces than can be told apart")     \
+	X(HANDOVER, "handover", "ring to the worker that owns the flow was full")               \
 	X(FLOW_CAP, "flow_cap", "flow table full and nothing to evict")
 
 #define RM_DROP_ENUM(name, json, help) RM_DROP_##name,
@@ -53,6 +54,33 @@ struct rm_tuple {
 	__u32 proto;
 };
 
+/* What XDP writes before each frame that it hands to a socket; the time is CLOCK_MONOTONIC. */
+#define RM_META_MAGIC 0x726d7864U
+struct rm_meta {
+	__u32 magic;
+	__u32 len; /* on the wire */
+	__u64 hash;
+	__u64 time_ns;
+};
+
+/*
+ * What became of a frame in the kernel, each in exactly one row: X(NAME, json name, help).  The
+ * rows of one interface lie in a per-CPU array.
+ */
+#define RM_KERNEL_COUNTS(X)                                                                  \
+	X(DELIVERED, "delivered", "handed to a socket, in full")                             \
+	X(CUT, "cut", "handed to a socket, cut by offload")                                  \
+	X(COUNTED, "counted", "counted by offload, not handed on")                           \
+	X(FILTERED, "filtered", "rejected by --capture-filter in the kernel")                \
+	X(FILTERED_SELF, "filtered_self", "of the sensor's own connections")                 \
+	X(NO_SOCKET, "no_socket", "no socket for its queue: left to the host")               \
+	X(CLONE_FAILED, "clone_failed", "mirror: the copy could not be made or handed over")
+
+#define RM_KERNEL_ENUM(name, json, help) RM_KERNEL_##name,
+enum rm_kernel_count { RM_KERNEL_COUNTS(RM_KERNEL_ENUM) RM_KERNEL_MAX };
+#undef RM_KERNEL_ENUM
+
+_Static_assert(sizeof(struct rm_meta) == 24, "a multiple of 4, at most 32: bpf_xdp_adjust_meta");
 _Static_assert(sizeof(struct rm_hash_key) == 80, "shared with BPF");
 _Static_assert(sizeof(struct rm_tuple) == 40, "shared with BPF");
 

@@ -49,7 +49,8 @@
 	X(transform_http)      \
 	X(transform_websocket) \
 	X(show)                \
-	X(replay)
+	X(replay)              \
+	X(steer)
 
 #define SUITE_EXTERN(noun) extern CU_TestInfo noun##_tests[];
 SUITES(SUITE_EXTERN)

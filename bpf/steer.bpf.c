@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * steer — XDP: every frame to the AF_XDP socket of the worker that owns its flow.
+ *
+ * Frames whose queue has no socket get the verdict `otherwise`: XDP_PASS on an interface (a dying
+ * sensor must not cut the host off), XDP_DROP on the sensor's own veth.
+ * Maps: xsks, slot queue * workers + worker; counts, one row per rm_kernel_count.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/xdp_view.h"
+#include "bpf/parse.h"
+
+const volatile __u64 key[10] = {}; /* rm_hash_key; read word by word, or it is taken for constant */
+const volatile __u32 workers = 1;
+const volatile __u32 otherwise = 2; /* XDP_PASS */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 1); /* set by who loads it */
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RM_KERNEL_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} counts SEC(".maps");
+
+static __always_inline int done(enum rm_kernel_count what, int verdict)
+{
+	__u32 row = what;
+	__u64 *n = bpf_map_lookup_elem(&counts, &row);
+
+	if (n)
+		(*n)++;
+	return verdict;
+}
+
+/* Room for the metadata before the frame; it is missing where the driver refuses. */
+static __always_inline void write_meta(struct xdp_md *ctx, __u32 len, __u64 hash)
+{
+	struct rm_meta *meta;
+	const void *data;
+
+	if (bpf_xdp_adjust_meta(ctx, -(int)sizeof(*meta)) < 0)
+		return;
+	meta = (struct rm_meta *)(long)ctx->data_meta;
+	data = (const void *)(long)ctx->data;
+	if ((const void *)(meta + 1) > data)
+		return;
+	meta->magic = RM_META_MAGIC;
+	meta->len = len;
+	meta->hash = hash;
+	meta->time_ns = bpf_ktime_get_ns();
+}
+
+static __always_inline __u64 hash_of(const struct rm_tuple *tuple)
+{
+	struct rm_hash_key k;
+
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 10; i++)
+		k.word[i] = key[i];
+	return rm_flow_hash(&k, tuple);
+}
+
+SEC("xdp.frags")
+int steer(struct xdp_md *ctx)
+{
+	struct rm_view view = rm_view_of(ctx);
+	struct rm_parsed p;
+	__u64 hash = 0;
+	__u32 slot;
+	int verdict;
+
+	rm_parse(&view, &p);
+	if (p.layers)
+		hash = hash_of(&p.tuple);
+	write_meta(ctx, bpf_xdp_get_buff_len(ctx), hash);
+	slot = ctx->rx_queue_index * workers + rm_steer(hash, workers);
+	verdict = bpf_redirect_map(&xsks, slot, otherwise);
+	return done(verdict == XDP_REDIRECT ? RM_KERNEL_DELIVERED : RM_KERNEL_NO_SOCKET, verdict);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
