@@ -28,10 +28,10 @@
 
 struct rm_parsed {
 	struct rm_tuple tuple;
-	__u32 l4;	 /* offset of the L4 header */
-	__u32 end;	 /* where the IP payload ends, by header; 0 where it is not told */
-	__u8 layers;	 /* IP headers; 0: no tuple was found */
-	__u8 from_hi;	 /* the sender is the higher endpoint */
+	__u32 l4;     /* offset of the L4 header */
+	__u32 end;    /* where the IP payload ends, by header; 0 where it is not told */
+	__u8 layers;  /* IP headers; 0: no tuple was found */
+	__u8 from_hi; /* the sender is the higher endpoint */
 	__u8 v6, fragment;
 };
 

@@ -11,8 +11,8 @@
 
 #include "bpf/xdp_view.h"
 #include "bpf/parse.h"
+#include "bpf/key.h"
 
-const volatile __u64 key[10] = {}; /* rm_hash_key; read word by word, or it is taken for constant */
 const volatile __u32 workers = 1;
 const volatile __u32 otherwise = 2; /* XDP_PASS */
 
@@ -56,16 +56,6 @@ static __always_inline void write_meta(struct xdp_md *ctx, __u32 len, __u64 hash
 	meta->len = len;
 	meta->hash = hash;
 	meta->time_ns = bpf_ktime_get_ns();
-}
-
-static __always_inline __u64 hash_of(const struct rm_tuple *tuple)
-{
-	struct rm_hash_key k;
-
-#pragma clang loop unroll(full)
-	for (int i = 0; i < 10; i++)
-		k.word[i] = key[i];
-	return rm_flow_hash(&k, tuple);
 }
 
 SEC("xdp.frags")

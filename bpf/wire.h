@@ -67,13 +67,13 @@ struct rm_meta {
  * What became of a frame in the kernel, each in exactly one row: X(NAME, json name, help).  The
  * rows of one interface lie in a per-CPU array.
  */
-#define RM_KERNEL_COUNTS(X)                                                                  \
-	X(DELIVERED, "delivered", "handed to a socket, in full")                             \
-	X(CUT, "cut", "handed to a socket, cut by offload")                                  \
-	X(COUNTED, "counted", "counted by offload, not handed on")                           \
-	X(FILTERED, "filtered", "rejected by --capture-filter in the kernel")                \
-	X(FILTERED_SELF, "filtered_self", "of the sensor's own connections")                 \
-	X(NO_SOCKET, "no_socket", "no socket for its queue: left to the host")               \
+#define RM_KERNEL_COUNTS(X)                                                    \
+	X(DELIVERED, "delivered", "handed to a socket, in full")               \
+	X(CUT, "cut", "handed to a socket, cut by offload")                    \
+	X(COUNTED, "counted", "counted by offload, not handed on")             \
+	X(FILTERED, "filtered", "rejected by --capture-filter in the kernel")  \
+	X(FILTERED_SELF, "filtered_self", "of the sensor's own connections")   \
+	X(NO_SOCKET, "no_socket", "no socket for its queue: left to the host") \
 	X(CLONE_FAILED, "clone_failed", "mirror: the copy could not be made or handed over")
 
 #define RM_KERNEL_ENUM(name, json, help) RM_KERNEL_##name,

@@ -102,15 +102,16 @@ static uint64_t run(const char *path, const char *workers, const char *option, c
 	const char *args[] = {"rm-xdp",        "--pcap", path,        "--workers", workers,
 			      "--no-progress", "-o",     "/dev/null", option,      value};
 	static struct conf conf;
-	static struct replay replay;
+	static struct run replay;
 	uint64_t before;
 
 	CU_ASSERT_EQUAL_FATAL(conf_read(&conf, option ? 10 : 8, (char **)args), 0);
 	before = atomic_load(&allocations);
-	CU_ASSERT_EQUAL_FATAL(replay_run(&replay, &conf), 0);
+	CU_ASSERT_EQUAL_FATAL(run_begin(&replay, &conf), 0);
+	CU_ASSERT_EQUAL_FATAL(replay_run(&replay), 0);
 	before = atomic_load(&allocations) - before;
 	report_gather(r, &replay);
-	replay_close(&replay);
+	run_close(&replay);
 	conf_free(&conf);
 	return before;
 }

@@ -32,7 +32,7 @@ struct bytes {
 	uint8_t at[ROOM];
 };
 
-static struct replay replay;
+static struct run replay;
 
 static void load(const char *path, struct bytes *b)
 {
@@ -46,8 +46,8 @@ static void load(const char *path, struct bytes *b)
 	fclose(f);
 }
 
-/* A run with these options, up to a NULL.  Open until run_close. */
-static struct conf *run_open(const char *capture, const char *const *options)
+/* A run with these options, up to a NULL.  Open until shown_close. */
+static struct conf *shown_open(const char *capture, const char *const *options)
 {
 	static struct conf conf;
 	const char *args[32] = {"rm-xdp", "--pcap", capture, "--no-progress"};
@@ -56,20 +56,21 @@ static struct conf *run_open(const char *capture, const char *const *options)
 	while (*options && n < 32)
 		args[n++] = *options++;
 	CU_ASSERT_FATAL(conf_read(&conf, n, (char **)args) == 0);
-	CU_ASSERT_FATAL(replay_run(&replay, &conf) == 0);
+	CU_ASSERT_FATAL(run_begin(&replay, &conf) == 0);
+	CU_ASSERT_FATAL(replay_run(&replay) == 0);
 	return &conf;
 }
 
-static void run_close(struct conf *conf)
+static void shown_close(struct conf *conf)
 {
-	replay_close(&replay);
+	run_close(&replay);
 	conf_free(conf);
 }
 
 /* What the run shows; its exit status. */
 static int show(const char *capture, const char *const *options, struct bytes *out)
 {
-	struct conf *conf = run_open(capture, options);
+	struct conf *conf = shown_open(capture, options);
 	char *path = temp_path("shown");
 	FILE *f = fopen(path, "we");
 	int status = -1;
@@ -79,7 +80,7 @@ static int show(const char *capture, const char *const *options, struct bytes *o
 		fclose(f);
 		load(path, out);
 	}
-	run_close(conf);
+	shown_close(conf);
 	free(path);
 	return status;
 }
@@ -89,11 +90,11 @@ static bool find_id(const char *capture, uint16_t port, char id[17])
 {
 	static struct bytes records;
 	char *path = temp_path("records.jsonl"), want[32];
-	struct conf *conf = run_open(capture, (const char *[]){"-o", path, NULL});
+	struct conf *conf = shown_open(capture, (const char *[]){"-o", path, NULL});
 	bool found = false;
 	char *line, *rest;
 
-	run_close(conf);
+	shown_close(conf);
 	load(path, &records);
 	free(path);
 	snprintf(want, sizeof(want), "\"src_port\":%u,", port);
@@ -684,12 +685,12 @@ static void extract(const char *capture, const char *name, const char *workers,
 		    const struct fetched *want, size_t n)
 {
 	char *folder = temp_path(name);
-	struct conf *conf = run_open(
+	struct conf *conf = shown_open(
 		capture, (const char *[]){"--extract-files", folder, "--workers", workers, NULL});
 
 	for (uint32_t w = 0; w < conf->workers; w++)
 		CHECK(!replay.shard[w].extract.failed, "worker %u", w);
-	run_close(conf);
+	shown_close(conf);
 	CHECK(check_files(folder) == n, "%s: as many files as bodies, all of them different", name);
 	check_index(folder, want, n);
 	free(folder);
@@ -746,7 +747,7 @@ static void test_extract_twice(void)
 	scene_data(TO_SERVER, 0, ask, sizeof(ask) - 1);
 	scene_data(TO_CLIENT, 0, answer, sizeof(answer) - 1);
 	path = scene_end(sizeof(ask) - 1, sizeof(answer) - 1);
-	run_close(run_open(path, (const char *[]){"--extract-files", folder, NULL}));
+	shown_close(shown_open(path, (const char *[]){"--extract-files", folder, NULL}));
 	CU_ASSERT_EQUAL(check_files(folder), 1);
 	check_index(folder, want, COUNT(want));
 	free(folder);
@@ -772,7 +773,7 @@ static void test_extract_cut(void)
 	scene_data(TO_CLIENT, 0, first, sizeof(first) - 1);
 	scene_data(TO_CLIENT, behind, second, sizeof(second) - 1);
 	path = scene_end(sizeof(ask) - 1, behind + sizeof(second) - 1);
-	run_close(run_open(path, (const char *[]){"--extract-files", folder, NULL}));
+	shown_close(shown_open(path, (const char *[]){"--extract-files", folder, NULL}));
 	CU_ASSERT_EQUAL(check_files(folder), COUNT(want));
 	check_index(folder, want, COUNT(want));
 	free(folder);
@@ -791,7 +792,7 @@ static void test_extract_beyond_records(void)
 	scene_data(TO_SERVER, 0, ask, sizeof(ask) - 1);
 	scene_data(TO_CLIENT, 0, answer, sizeof(answer) - 1);
 	path = scene_end(sizeof(ask) - 1, sizeof(answer) - 1);
-	run_close(run_open(path, (const char *[]){"--extract-files", folder,
+	shown_close(shown_open(path, (const char *[]){"--extract-files", folder,
 						  "--max-parser-messages-per-chunk", "1", NULL}));
 	CU_ASSERT_EQUAL(check_files(folder), 2);
 	free(folder);

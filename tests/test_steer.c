@@ -71,12 +71,16 @@ static bool agree(struct steering *s, const struct build *b, uint32_t *told)
 	if (!steer_host_run(&s->host, b->at, b->n, &meta))
 		return false;
 	if (meta.hash != ours || meta.len != b->n) {
-		fprintf(stderr, "DBG %llx %llx %u %zu layers %u frag %d\n", (unsigned long long)meta.hash, (unsigned long long)ours, meta.len, b->n, layers, fragment);
+		fprintf(stderr, "DBG %llx %llx %u %zu layers %u frag %d\n",
+			(unsigned long long)meta.hash, (unsigned long long)ours, meta.len, b->n,
+			layers, fragment);
 		return false;
 	}
 	if (decoded(s, b->at, b->n, &decoder, &deep) && deep == layers && !fragment) {
 		(*told)++;
-		if (decoder != ours) fprintf(stderr, "DBG2 %llx %llx\n", (unsigned long long)decoder, (unsigned long long)ours);
+		if (decoder != ours)
+			fprintf(stderr, "DBG2 %llx %llx\n", (unsigned long long)decoder,
+				(unsigned long long)ours);
 		return decoder == ours;
 	}
 	return true;

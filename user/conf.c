@@ -55,6 +55,25 @@ static const struct opt_row rows[] = {
 	       "Stop after this many packets; 0 reads all."),
 	NUMBER("max-seconds", "N", max_seconds, 0, 1ULL << 32, "0",
 	       "Stop after this many seconds of work; 0 has no limit."),
+	HEADING("Live capture"),
+	{OPT_LIST, "iface", 'i', "NAME", AT(ifaces), 0, 0, NULL,
+	 "Capture this interface; may be given several times."},
+	CHOICE("capture-mode", 0, "auto|redirect|tap|mirror|pcap", capture_mode, "auto",
+	       "redirect: XDP takes every packet (a mirror port that nobody uses). tap: a copy of "
+	       "both directions (a host in use). mirror: a copy by way of XDP. pcap: by libpcap. "
+	       "auto: redirect where that is safe, else tap."),
+	FLAG("force", 0, force, "Redirect although the host uses the interface: it is cut off."),
+	NUMBER("capture-buffer-size", "N", buffer_bytes, 1 << 20, 2 * GIGA, "64M",
+	       "Memory for packets that wait, per interface, over all workers."),
+	NUMBER("capture-snaplen", "N", snaplen, 64, 262144, "262144",
+	       "Bytes of a packet that are looked at."),
+	NUMBER("capture-read-timeout-ms", "MS", read_timeout_ms, 1, 1000, "10",
+	       "Longest time that packets wait in a tap before a worker sees them."),
+	FLAG("immediate", 0, immediate, "The same as --capture-read-timeout-ms 1."),
+	FLAG("promisc", 0, promisc,
+	     "Take packets for other hosts in a tap too; redirect always does."),
+	FLAG("list-interfaces", 0, list_interfaces,
+	     "Show the interfaces, what they can do, and which mode auto would choose."),
 	HEADING("Output"),
 	TEXT("output", 'o', "FILE", output, NULL,
 	     "Write records as JSON lines (- for standard output). Without it a summary is shown."),
@@ -208,8 +227,8 @@ static const struct opt_table table = {
 	.row = rows,
 	.n = sizeof(rows) / sizeof(rows[0]),
 	.program = "rm-xdp",
-	.purpose = "network sensor: every connection of a capture, reassembled",
-	.usage = "rm-xdp [OPTIONS] --pcap FILE...",
+	.purpose = "network sensor: every connection of a capture or an interface, reassembled",
+	.usage = "rm-xdp [OPTIONS] --pcap FILE... | --iface NAME...",
 };
 
 static int wrong(const char *what, const char *value)
@@ -360,11 +379,17 @@ int conf_read(struct conf *c, int argc, char **argv)
 		rc = read_hash("--stream-hash knows sha256, not", c->stream_hash);
 	if (rc == 0)
 		rc = read_hash("--file-hash knows sha256, not", c->file_hash);
+	if (c->immediate)
+		c->read_timeout_ms = 1;
+	if (rc == 0 && c->ifaces.n && c->pcap.n)
+		rc = wrong("give captures or interfaces, not both:", c->ifaces.at[0]);
 	c->sha256 = c->stream_hash;
 	if (c->batch > 64)
 		c->batch = 64;
-	if (rc == 0 && !c->help && !c->version && !c->man && c->pcap.n == 0)
-		rc = wrong("nothing to do: give a capture with", "--pcap FILE");
+	if (rc == 0 && !c->help && !c->version && !c->man && !c->list_interfaces &&
+	    c->pcap.n == 0 && c->ifaces.n == 0)
+		rc = wrong("nothing to do: give a capture with",
+			   "--pcap FILE, or an interface with --iface NAME");
 	return rc;
 }
 
@@ -425,6 +450,22 @@ struct tcp_conf conf_tcp(const struct conf *c)
 	};
 }
 
+struct live_conf conf_live(const struct conf *c)
+{
+	return (struct live_conf){
+		.ifaces = c->ifaces.at,
+		.n_ifaces = c->ifaces.n,
+		.mode = (enum live_mode)c->capture_mode,
+		.force = c->force,
+		.promisc = c->promisc,
+		.workers = c->workers,
+		.buffer_bytes = c->buffer_bytes,
+		.snaplen = (uint32_t)c->snaplen,
+		.timeout_ms = (uint32_t)c->read_timeout_ms,
+		.filter = c->filter,
+	};
+}
+
 struct http1_conf conf_http1(const struct conf *c)
 {
 	uint32_t each = (uint32_t)(c->http_states / c->workers) + 1;
@@ -442,6 +483,13 @@ struct http1_conf conf_http1(const struct conf *c)
 			   .max_bytes = c->max_decoded,
 			   .max_ratio = c->max_ratio},
 	};
+}
+
+struct defrag_conf conf_defrag(const struct conf *c, uint32_t n)
+{
+	return (struct defrag_conf){.max_datagrams = 4096 / n, /* 64 KiB each would be 256 MiB */
+				    .max_pieces = (uint32_t)c->max_fragments / n,
+				    .timeout_ns = 60 * NS_PER_S}; /* RFC 8200 §4.5 */
 }
 
 int conf_patterns(const struct conf *c, struct pattern_set **set)

@@ -10,6 +10,7 @@
 #include "user/parse/http1.h"
 #include "user/scan/pack.h"
 #include "user/scan/pattern.h"
+#include "user/source/live.h"
 #include "user/tcp/tcp.h"
 
 enum run_mode { MODE_ANALYZE, MODE_DUMP };
@@ -24,6 +25,10 @@ struct conf {
 	/* input */
 	struct string_list pcap;
 	const char *filter;
+	struct string_list ifaces;
+	uint64_t capture_mode; /* enum live_mode */
+	uint64_t snaplen, buffer_bytes, read_timeout_ms, health_ms;
+	bool force, promisc, immediate, list_interfaces;
 	uint64_t max_packets, max_seconds;
 	/* output */
 	const char *output, *stats_output;
@@ -68,10 +73,6 @@ struct conf {
 	bool help, version, man;
 };
 
-struct conf_limits {
-	uint32_t slots; /* flows per worker */
-};
-
 /* Reads the command line (and --config) into c.  0, or 2 after a message on stderr. */
 int conf_read(struct conf *c, int argc, char **argv);
 void conf_free(struct conf *c);
@@ -82,7 +83,11 @@ void conf_man(void);
 struct decode_conf conf_decode(const struct conf *c);
 struct flow_conf conf_flow(const struct conf *c, uint32_t slots);
 struct tcp_conf conf_tcp(const struct conf *c);
+/* All but the hash key. */
+struct live_conf conf_live(const struct conf *c);
 struct http1_conf conf_http1(const struct conf *c);
+/* For one of `n` that share the cap. */
+struct defrag_conf conf_defrag(const struct conf *c, uint32_t n);
 /* The patterns asked for, compiled; *set is NULL where there are none.  0, or 2 after a message. */
 int conf_patterns(const struct conf *c, struct pattern_set **set);
 

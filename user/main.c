@@ -8,6 +8,7 @@
 
 #include "user/base/log.h"
 #include "user/conf.h"
+#include "user/capture.h"
 #include "user/replay.h"
 #include "user/report.h"
 #include "user/show.h"
@@ -16,12 +17,13 @@
 #define RM_XDP_VERSION "unknown"
 #endif
 
-static struct replay run; /* the signal handler's way to it */
+static struct run run; /* the signal handler's way to it */
 
 static void on_signal(int sig)
 {
-	/* --max-seconds is a wish, an interrupt is trouble */
-	replay_interrupt(&run, sig != SIGALRM);
+	/* --max-seconds is a wish, and live capture has no other end; else an interrupt is trouble
+	 */
+	run_interrupt(&run, sig != SIGALRM && !run.live);
 }
 
 static void catch_signals(const struct conf *conf)
@@ -105,12 +107,14 @@ int main(int argc, char **argv)
 		return fflush(stdout) == 0 ? 0 : 1;
 	}
 	catch_signals(&conf);
-	err = replay_run(&run, &conf);
+	err = run_begin(&run, &conf);
+	if (err == 0)
+		err = conf.ifaces.n ? capture_run(&run) : replay_run(&run);
 	if (err == 0)
 		status = report(&conf);
 	else
 		status = err == -EINVAL ? 2 : 1;
-	replay_close(&run);
+	run_close(&run);
 	conf_free(&conf);
 	return status;
 }

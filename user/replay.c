@@ -8,13 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "user/base/backoff.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
-#include "user/event/record_http.h"
 #include "user/progress.h"
 #include "user/source/filter.h"
 
@@ -29,7 +27,7 @@ struct station {
 };
 
 struct line {
-	struct replay *r;
+	struct run *r;
 	struct station *station;
 	uint32_t stations, workers;
 	_Atomic uint64_t claim; /* the next block to prepare */
@@ -165,62 +163,6 @@ static void *work(void *arg)
 
 /* ---- setting up ---- */
 
-static void make_key(const struct conf *conf, struct rm_hash_key *key)
-{
-	uint64_t x = conf->seed;
-
-	if (x == 0 && getrandom(key, sizeof(*key), 0) == sizeof(*key))
-		return;
-	for (int i = 0; i < 10; i++) { /* splitmix64 */
-		uint64_t z = x += 0x9e3779b97f4a7c15ULL;
-
-		z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-		z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-		key->word[i] = z ^ (z >> 31);
-	}
-}
-
-/* A small capture cannot hold more flows than packets: small tables then. */
-static uint32_t slots_for(const struct conf *conf, const struct source *source)
-{
-	uint64_t size = source_totals(source).input_size;
-	uint64_t flows = conf->max_flows, most = size / 32 + 64;
-
-	if (size && source_seekable(source) && most < flows)
-		flows = most;
-	/* The hash splits evenly but not exactly; the quota keeps the sum. */
-	if (conf->workers > 1)
-		flows = flows / conf->workers + flows / conf->workers / 4 + 64;
-	return flows < UINT32_MAX / 2 ? (uint32_t)flows : UINT32_MAX / 2;
-}
-
-static int open_sink(struct replay *r)
-{
-	const struct conf *conf = r->conf;
-	size_t record = record_max((uint32_t)conf->preview_bytes);
-	struct sink_conf s = {
-		.path = conf->output,
-		.append = conf->append,
-		.threads = conf->workers > 1,
-		.workers = conf->workers,
-		.buffers = 2 + (uint32_t)(conf->event_queue / 512),
-	};
-	int err;
-
-	if (!conf->output)
-		return 0;
-	if (conf->mode == MODE_DUMP)
-		record += FORMAT_MAX_FRAME / 3 * 4 + 8;
-	s.buffer_bytes = 2 * record > RECORD_HTTP_MAX ? 2 * record : RECORD_HTTP_MAX;
-	if (s.buffers > RING_SIZE)
-		s.buffers = RING_SIZE;
-	err = sink_open(&r->sink, &s);
-	if (err < 0)
-		log_line("--output %s: %s", conf->output,
-			 strerror(-err)); /* NOLINT(concurrency-mt-unsafe) */
-	return err;
-}
-
 static int open_stations(struct line *l, bool several)
 {
 	int err = 0;
@@ -247,31 +189,6 @@ static void close_stations(struct line *l)
 		steer_close(&l->station[i].lists);
 	}
 	free(l->station);
-}
-
-static int open_shards(struct replay *r, struct quota *flows, struct quota *matches)
-{
-	const struct conf *conf = r->conf;
-	struct defrag_conf defrag = {.max_datagrams = 4096, /* 64 KiB each would be 256 MiB */
-				     .max_pieces = (uint32_t)conf->max_fragments,
-				     .timeout_ns = 60 * NS_PER_S}; /* RFC 8200 §4.5 */
-	struct shard_run run = {.conf = conf,
-				.source = r->source,
-				.sink = r->sink,
-				.flows = flows,
-				.matches = matches,
-				.patterns = r->patterns,
-				.slots = slots_for(conf, r->source)};
-	int err = defrag_open(&r->defrag, &defrag);
-
-	make_key(conf, &run.key);
-	r->shard = aligned_alloc(128, conf->workers * sizeof(*r->shard));
-	if (!r->shard)
-		return -ENOMEM;
-	memset(r->shard, 0, conf->workers * sizeof(*r->shard));
-	for (uint32_t w = 0; w < conf->workers && err == 0; w++)
-		err = shard_open(&r->shard[w], &run, w);
-	return err;
 }
 
 static int run_workers(struct line *l, struct worker *worker)
@@ -307,31 +224,30 @@ static int open_filters(const struct conf *conf, struct worker *worker)
 	return 0;
 }
 
-int replay_run(struct replay *r, const struct conf *conf)
+int replay_run(struct run *r)
 {
+	const struct conf *conf = r->conf;
 	struct source_conf source = {.paths = conf->pcap.at,
 				     .n_paths = conf->pcap.n,
 				     .max_packets = conf->max_packets,
 				     .spool = conf->spool};
-	struct quota quota = {.left = conf->max_flows};
-	struct quota matches = {.left = conf->matches_total};
+	struct defrag_conf defrag = conf_defrag(conf, 1);
 	struct line line = {.r = r, .workers = conf->workers, .end = UINT64_MAX};
 	struct worker *worker = calloc(conf->workers, sizeof(*worker));
 	struct progress progress;
 	int err;
 
-	*r = (struct replay){.conf = conf, .started_ns = clock_ns()};
 	if (!worker)
 		return -ENOMEM;
 	for (uint32_t w = 0; w < conf->workers; w++)
 		worker[w] = (struct worker){.line = &line, .index = w};
-	err = conf_patterns(conf, &r->patterns) ? -EINVAL : open_filters(conf, worker);
+	err = open_filters(conf, worker);
 	if (err == 0)
 		err = source_open(&r->source, &source);
 	if (err == 0)
-		err = open_sink(r);
+		err = run_open(r);
 	if (err == 0)
-		err = open_shards(r, &quota, &matches);
+		err = defrag_open(&r->defrag, &defrag);
 	line.stations = conf->workers == 1 ? 1 : 2 * conf->workers;
 	if (conf->workers > 1 && conf->worker_queue / 1024 * conf->workers > line.stations)
 		line.stations = (uint32_t)(conf->worker_queue / 1024) * conf->workers;
@@ -347,6 +263,8 @@ int replay_run(struct replay *r, const struct conf *conf)
 	if (err == 0) {
 		defrag_flush(r->defrag);
 		r->totals = source_totals(r->source);
+		for (uint32_t w = 0; w < conf->workers; w++)
+			shard_totals(&r->shard[w], &r->worker[w]);
 	}
 	r->ended_ns = clock_ns();
 	for (uint32_t w = 0; w < conf->workers; w++)
@@ -354,22 +272,4 @@ int replay_run(struct replay *r, const struct conf *conf)
 	close_stations(&line);
 	free(worker);
 	return err;
-}
-
-void replay_close(struct replay *r)
-{
-	for (uint32_t w = 0; r->shard && w < r->conf->workers; w++)
-		shard_close(&r->shard[w]);
-	free(r->shard);
-	defrag_close(r->defrag);
-	pattern_set_free(r->patterns);
-	sink_close(r->sink);
-	source_close(r->source);
-}
-
-void replay_interrupt(struct replay *r, bool trouble)
-{
-	r->interrupted |= trouble;
-	if (r->source)
-		source_stop(r->source);
 }

@@ -13,27 +13,9 @@
 #ifndef USER_REPLAY_H
 #define USER_REPLAY_H
 
-#include "user/conf.h"
-#include "user/shard.h"
+#include "user/run.h"
 
-/* What a run found, for the summary and the closing stats record. */
-struct replay {
-	const struct conf *conf;
-	struct source *source;
-	struct sink *sink;
-	struct shard *shard; /* conf->workers of them */
-	struct defrag *defrag;
-	struct pattern_set *patterns; /* or NULL */
-	struct source_totals totals;
-	uint64_t started_ns, ended_ns;
-	bool interrupted;
-};
-
-/* Reads everything; 0 or negative errno (logged).  Close in any case. */
-int replay_run(struct replay *r, const struct conf *conf);
-void replay_close(struct replay *r);
-
-/* From a signal handler: stop at the next block; `trouble` where the user did not ask for it. */
-void replay_interrupt(struct replay *r, bool trouble);
+/* Reads everything, after run_begin; 0 or negative errno (logged). */
+int replay_run(struct run *r);
 
 #endif

@@ -13,51 +13,63 @@ static void add_counters(uint64_t *all, const uint64_t *one, size_t bytes)
 		all[i] += one[i];
 }
 
-void report_gather(struct report *r, const struct replay *run)
+static void add_shard(struct report *r, const struct shard_totals *t)
 {
-	const struct defrag_counts *defrag = defrag_counts(run->defrag);
+	add_counters(&r->decode.pkts, &t->decode.pkts, sizeof(r->decode));
+	add_counters(&r->tcp.syn, &t->tcp.syn, sizeof(r->tcp));
+	add_counters(&r->http.requests, &t->http.requests, sizeof(r->http));
+	summary_join(&r->summary, &t->summary);
+	r->flow.created += t->flow.created;
+	r->flow.ended += t->flow.ended;
+	r->flow.evicted += t->flow.evicted;
+	r->flow.refused += t->flow.refused;
+	r->flow.peak += t->flow.peak;
+	r->payload_bytes += t->counts.payload_bytes;
+	r->extents += t->extents;
+	r->extents_refused += t->extents_refused;
+	r->content_kept += t->content_kept;
+	r->content_evicted += t->content_evicted;
+	r->evidence_refused += t->evidence_refused;
+	r->matches_dropped += t->matches_dropped;
+	r->matches += t->matches;
+	r->scanned += t->scanned;
+	r->decoders_refused += t->decoders_refused;
+	r->messages_surplus += t->messages_surplus;
+	r->http_states_refused += t->http_states_refused;
+	r->flow_frames += t->counts.flow_frames;
+	r->other_frames += t->counts.other_frames;
+	for (int i = 0; i < RM_DROP_MAX; i++)
+		r->dropped[i] += t->counts.dropped[i];
+}
+
+static void add_defrag(struct report *r, const struct defrag_counts *d)
+{
+	r->decode.fragment_overlaps += d->overlaps;
+	r->decode.fragment_conflicts += d->conflicts;
+	for (int i = 0; i < RM_DROP_MAX; i++)
+		r->dropped[i] += d->dropped[i];
+	r->waiting += d->held;
+}
+
+void report_gather(struct report *r, const struct run *run)
+{
 	uint64_t dropped = 0;
 
 	memset(r, 0, sizeof(*r));
 	r->run = run;
 	for (uint32_t w = 0; w < run->conf->workers; w++) {
-		const struct shard *s = &run->shard[w];
+		const struct shard_totals *t = &run->worker[w];
 
-		add_counters(&r->decode.pkts, &s->decoder.counts.pkts, sizeof(r->decode));
-		add_counters(&r->tcp.syn, &s->tcp.totals.syn, sizeof(r->tcp));
-		summary_join(&r->summary, &s->summary);
-		r->flow.created += s->flows.counts.created;
-		r->flow.ended += s->flows.counts.ended;
-		r->flow.evicted += s->flows.counts.evicted;
-		r->flow.refused += s->flows.counts.refused;
-		r->flow.peak += s->flows.counts.peak;
-		r->tcp.held_peak_bytes += (uint64_t)s->tcp.pool.peak * sizeof(struct piece);
-		r->payload_bytes += s->counts.payload_bytes;
-		r->extents += s->content.extents.n;
-		r->extents_refused += s->content.extents.refused;
-		r->content_kept += s->content.store.kept;
-		r->content_evicted += s->content.store.evicted;
-		r->evidence_refused += s->inventory.evidence_refused;
-		r->matches_dropped += s->alerts.stream.dropped + s->alerts.body.dropped;
-		r->matches += s->alerts.stream.matches + s->alerts.body.matches;
-		r->scanned += s->alerts.stream.bytes + s->alerts.body.bytes;
-		add_counters(&r->http.requests, &s->talk.http.counts.requests, sizeof(r->http));
-		r->decoders_refused += s->talk.http.codings.refused;
-		r->messages_surplus += s->talk.surplus;
-		r->http_states_refused += s->talk.http.parser.refused;
-		r->flow_frames += s->counts.flow_frames;
-		r->other_frames += s->counts.other_frames;
-		for (int i = 0; i < RM_DROP_MAX; i++)
-			r->dropped[i] += s->counts.dropped[i];
+		add_shard(r, t);
+		add_defrag(r, &t->defrag);
+		r->waiting += t->counts.handed_out - t->counts.handed_in;
 	}
-	r->decode.fragment_overlaps = defrag->overlaps;
-	r->decode.fragment_conflicts = defrag->conflicts;
+	if (run->defrag)
+		add_defrag(r, defrag_counts(run->defrag));
 	r->in = run->totals.packets;
-	for (int i = 0; i < RM_DROP_MAX; i++) {
-		r->dropped[i] += defrag->dropped[i];
+	for (int i = 0; i < RM_DROP_MAX; i++)
 		dropped += r->dropped[i];
-	}
-	r->balanced = r->in == r->flow_frames + r->other_frames + dropped;
+	r->balanced = r->in == r->flow_frames + r->other_frames + dropped + r->waiting;
 }
 
 static const char *const drop_names[] = {"",
@@ -198,14 +210,14 @@ static void workers_array(struct json *j, const struct report *r)
 
 	json_lit(j, ",\"workers\":[");
 	for (uint32_t w = 0; w < r->run->conf->workers; w++) {
-		const struct shard *s = &r->run->shard[w];
+		const struct shard_totals *s = &r->run->worker[w];
 
 		if (w)
 			*j->at++ = ',';
 		member(j, '{', "worker", w);
 		member(j, ',', "packets", s->counts.packets);
-		member(j, ',', "flows", s->flows.counts.created);
-		member(j, ',', "prepared", s->decoder.counts.pkts);
+		member(j, ',', "flows", s->flow.created);
+		member(j, ',', "prepared", s->decode.pkts);
 		json_lit(j, ",\"stages\":");
 		for (int i = 0; i < STAGE_COUNT; i++)
 			member(j, i ? ',' : '{', stages[i],
@@ -245,6 +257,8 @@ size_t report_stats(const struct report *r, char *line)
 	member(&j, ',', "other", r->other_frames);
 	json_lit(&j, "},\"dropped\":");
 	drops(&j, r);
+	if (r->waiting)
+		member(&j, ',', "waiting", r->waiting);
 	json_lit(&j, ",\"ok\":");
 	json_name(&j, r->balanced ? "true}}}\n" : "false}}}\n");
 	return (size_t)(j.at - line);

@@ -7,11 +7,11 @@
 
 #include <stdio.h>
 
-#include "user/replay.h"
+#include "user/run.h"
 
 /* Sums over all workers. */
 struct report {
-	const struct replay *run;
+	const struct run *run;
 	struct decode_counts decode;
 	struct flow_counts flow;
 	struct tcp_totals tcp;
@@ -22,10 +22,12 @@ struct report {
 	uint64_t payload_bytes, extents, extents_refused, content_kept, content_evicted,
 		evidence_refused;
 	uint64_t in, flow_frames, other_frames, dropped[RM_DROP_MAX];
+	uint64_t waiting; /* frames in no place yet: fragments, and on the way between workers */
 	bool balanced;
 };
 
-void report_gather(struct report *r, const struct replay *run);
+/* From run->worker. */
+void report_gather(struct report *r, const struct run *run);
 
 #define REPORT_STATS_MAX (64U << 10)
 /* The stats record as a line; its length. */

@@ -711,7 +711,7 @@ static void on_packet(struct shard *s, uint32_t i)
 	s->at = i;
 	s->ns = f->ts_ns;
 	s->clock_ns = f->clock_ns;
-	s->number = s->block->first_number + i;
+	s->number = s->block->first_number ? s->block->first_number + i : 0;
 	if (p->verdict == VERDICT_FLOW) {
 		on_flow_packet(s, p, f);
 	} else if (p->verdict == VERDICT_OTHER) {
@@ -757,6 +757,16 @@ static void prefetch(struct shard *s, const uint32_t *index, uint32_t n)
 			talk_prefetch(s, guess[i]);
 }
 
+static void end_stale(struct shard *s, uint64_t clock_ns)
+{
+	uint32_t slot;
+
+	while ((slot = flow_expired(&s->flows, clock_ns)) != FLOW_NONE)
+		end_flow(s, slot, REASON_TIMEOUT, clock_ns);
+	if (s->alerts.on)
+		alert_retire(s, SHARD_BATCH);
+}
+
 void shard_handle(struct shard *s, const struct block *b, const struct packets *p,
 		  const uint16_t *list, uint32_t n)
 {
@@ -766,7 +776,7 @@ void shard_handle(struct shard *s, const struct block *b, const struct packets *
 	s->block = b;
 	s->packets = p;
 	for (uint32_t at = 0; at < n;) {
-		uint32_t index[SHARD_BATCH] = {0}, k = n - at < batch ? n - at : batch, slot;
+		uint32_t index[SHARD_BATCH] = {0}, k = n - at < batch ? n - at : batch;
 		uint64_t start = clock_ticks(), then;
 
 		for (uint32_t i = 0; i < k; i++)
@@ -784,20 +794,57 @@ void shard_handle(struct shard *s, const struct block *b, const struct packets *
 		for (uint32_t i = 0; i < k; i++)
 			on_packet(s, index[i]);
 		clock_ns = b->frame[index[k - 1]].clock_ns;
-		while ((slot = flow_expired(&s->flows, clock_ns)) != FLOW_NONE)
-			end_flow(s, slot, REASON_TIMEOUT, clock_ns);
-		if (s->alerts.on)
-			alert_retire(s, SHARD_BATCH);
+		end_stale(s, clock_ns);
 		s->counts.ticks[STAGE_process] += clock_ticks() - then;
 		at += k;
 	}
 	s->counts.packets += n;
 }
 
+static const struct block no_block = {.pos = POS_NONE};
+static const struct packets no_packets;
+
+static void hand_on_records(struct shard *s)
+{
+	if (!s->sink || s->json.at == s->buffer)
+		return;
+	s->buffer = sink_next(s->sink, s->index, (size_t)(s->json.at - s->buffer));
+	s->json.at = s->buffer;
+}
+
+void shard_idle(struct shard *s, uint64_t clock_ns)
+{
+	s->block = &no_block;
+	s->packets = &no_packets;
+	s->at = UINT32_MAX;
+	end_stale(s, clock_ns);
+	hand_on_records(s);
+}
+
+void shard_totals(const struct shard *s, struct shard_totals *t)
+{
+	t->counts = s->counts;
+	t->decode = s->decoder.counts;
+	t->flow = s->flows.counts;
+	t->tcp = s->tcp.totals;
+	t->tcp.held_peak_bytes = (uint64_t)s->tcp.pool.peak * sizeof(struct piece);
+	t->http = s->talk.http.counts;
+	t->summary = s->summary;
+	t->http_states_refused = s->talk.http.parser.refused;
+	t->decoders_refused = s->talk.http.codings.refused;
+	t->messages_surplus = s->talk.surplus;
+	t->matches = s->alerts.stream.matches + s->alerts.body.matches;
+	t->matches_dropped = s->alerts.stream.dropped + s->alerts.body.dropped;
+	t->scanned = s->alerts.stream.bytes + s->alerts.body.bytes;
+	t->extents = s->content.extents.n;
+	t->extents_refused = s->content.extents.refused;
+	t->content_kept = s->content.store.kept;
+	t->content_evicted = s->content.store.evicted;
+	t->evidence_refused = s->inventory.evidence_refused;
+}
+
 void shard_finish(struct shard *s, uint64_t clock_ns)
 {
-	static const struct block no_block = {.pos = POS_NONE};
-	static const struct packets no_packets;
 	uint64_t start = clock_ticks();
 	uint32_t slot;
 
@@ -809,9 +856,6 @@ void shard_finish(struct shard *s, uint64_t clock_ns)
 	     slot = flow_live(&s->flows, slot + 1))
 		close_flow(s, slot, REASON_SHUTDOWN, clock_ns);
 	tell_drops_pending(s);
-	if (s->sink && s->json.at > s->buffer) {
-		s->buffer = sink_next(s->sink, s->index, (size_t)(s->json.at - s->buffer));
-		s->json.at = s->buffer;
-	}
+	hand_on_records(s);
 	s->counts.ticks[STAGE_end] += clock_ticks() - start;
 }

@@ -38,6 +38,8 @@ struct shard_counts {
 	uint64_t dropped[RM_DROP_MAX];
 	uint64_t payload_bytes;
 	uint64_t opened, updated;
+	/* live capture: frames read from rings, those beyond --max-packets, to and from others */
+	uint64_t read, read_bytes, unread, handed_out, handed_in;
 	uint64_t ticks[STAGE_COUNT];
 };
 
@@ -75,6 +77,20 @@ struct shard {
 	uint32_t at; /* its index in the block */
 };
 
+/* All that a shard counts, copied out of it. */
+struct shard_totals {
+	struct shard_counts counts;
+	struct decode_counts decode;
+	struct flow_counts flow;
+	struct tcp_totals tcp;
+	struct http1_counts http;
+	struct summary summary;
+	struct defrag_counts defrag; /* in live capture each worker has its own */
+	uint64_t http_states_refused, decoders_refused, messages_surplus;
+	uint64_t matches, matches_dropped, scanned;
+	uint64_t extents, extents_refused, content_kept, content_evicted, evidence_refused;
+};
+
 /* What all shards of a run share. */
 struct shard_run {
 	const struct conf *conf;
@@ -97,6 +113,12 @@ void shard_prepare(struct shard *s, struct block *b, struct packets *p, struct f
 /* Handles n packets of a block: those of `list`, or all where list is NULL. */
 void shard_handle(struct shard *s, const struct block *b, const struct packets *p,
 		  const uint16_t *list, uint32_t n);
+
+/* Nothing came in until this clock: flows that are idle end, what was written is handed on. */
+void shard_idle(struct shard *s, uint64_t clock_ns);
+
+/* Not what others own: t->defrag is left alone. */
+void shard_totals(const struct shard *s, struct shard_totals *t);
 
 /* The input has ended: every flow ends, with the final capture clock. */
 void shard_finish(struct shard *s, uint64_t clock_ns);

@@ -380,7 +380,7 @@ static int follow_bytes(struct show *s)
 	return g && t ? 0 : 1;
 }
 
-int show_stream(const struct replay *run, FILE *out)
+int show_stream(const struct run *run, FILE *out)
 {
 	static struct show s;
 	char why[128];

@@ -10,9 +10,9 @@
 
 #include <stdio.h>
 
-#include "user/replay.h"
+#include "user/run.h"
 
 /* Exit status: 0, or 1 where there is no such stream or it cannot be written (said on stderr). */
-int show_stream(const struct replay *run, FILE *out);
+int show_stream(const struct run *run, FILE *out);
 
 #endif

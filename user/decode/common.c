@@ -78,8 +78,8 @@ bool decode_common(struct decoder *d, const uint8_t *buf, const struct frame *f,
 		left = len;
 	if (sums && !csum_good(csum_add(0, ip, HEADER)))
 		flags |= PACKET_BAD_IP_SUM;
-	if (sums && left == len && (ip[9] == PROTO_TCP || load_be16(l4 + 6)) &&
-	    !good_sum(ip, l4, len))
+	if (sums && left == len && !(f->flags & FRAME_PARTIAL_SUM) &&
+	    (ip[9] == PROTO_TCP || load_be16(l4 + 6)) && !good_sum(ip, l4, len))
 		flags |= PACKET_BAD_L4_SUM;
 	if (flags && d->conf->checksum == CHECKSUM_DROP)
 		return false;

@@ -158,6 +158,7 @@ void decode_frame(struct decoder *d, struct block *b, const struct iface *iface,
 	w.end = f->at + (f->len > f->caplen ? f->len : f->caplen);
 	w.index = i;
 	w.depth = 0;
+	w.partial_sum = f->flags & FRAME_PARTIAL_SUM;
 	w.rebuilt = w.has_outer = w.has_extra = false;
 	w.extra.vlans = w.extra.tunnel = 0;
 	w.extra.frames = w.extra.frame_bytes = 0;

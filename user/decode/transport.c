@@ -29,7 +29,8 @@ static bool sum_is_good(const struct walk *w, uint32_t len, bool pseudo)
 /* Counts a bad sum; false where it is a reason to drop the packet. */
 static bool check_sum(struct walk *w, uint32_t len, bool pseudo, uint64_t *bad)
 {
-	if (w->d->conf->checksum == CHECKSUM_OFF || len > walk_left(w) || len > 0xffff)
+	if (w->d->conf->checksum == CHECKSUM_OFF || w->partial_sum || len > walk_left(w) ||
+	    len > 0xffff)
 		return true;
 	/* A routing header's last address, not the header's, is in the sum: left alone. */
 	if ((w->p->flags & PACKET_IPV6) && w->p->l4 != 40)

@@ -40,10 +40,11 @@ struct walk {
 	uint32_t at, cap, end;
 	uint32_t index, frame_len;
 	uint32_t depth;
-	uint32_t l4_len; /* payload of the innermost IP layer, by header */
-	uint16_t type;   /* EtherType or UDP port of what comes next */
-	uint8_t proto;   /* IP protocol of what comes next */
-	bool rebuilt;    /* the bytes were put together from fragments */
+	uint32_t l4_len;  /* payload of the innermost IP layer, by header */
+	uint16_t type;    /* EtherType or UDP port of what comes next */
+	uint8_t proto;    /* IP protocol of what comes next */
+	bool partial_sum; /* the L4 checksum was still to be filled in by hardware */
+	bool rebuilt;     /* the bytes were put together from fragments */
 	bool lies;
 	enum rm_drop why;
 	/* the IP layer before, which stands if what it carries turns out to be none */

@@ -327,7 +327,8 @@ static void conflicts(struct json *j, const struct event_stream *e)
 		*j->at++ = '\"';
 		member_u64(j, "start", x->off);
 		member_u64(j, "end", x->off + x->len);
-		member_u64(j, "packet", x->number);
+		if (x->number)
+			member_u64(j, "packet", x->number);
 		json_lit(j, ",\"lost\":\"");
 		json_name(j, x->loser_is_new ? "later" : "earlier");
 		json_lit(j, "\",\"other_base64\":");

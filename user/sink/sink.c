@@ -208,19 +208,38 @@ char *sink_buffer(struct sink *s, uint32_t worker)
 	return buffer_at(s, &s->box[worker], s->box[worker].current);
 }
 
+static uint64_t count_lines(const char *at, size_t n)
+{
+	const char *end = at + n;
+	uint64_t lines = 0;
+
+	while ((at = memchr(at, '\n', (size_t)(end - at)))) {
+		lines++;
+		at++;
+	}
+	return lines;
+}
+
 char *sink_next(struct sink *s, uint32_t worker, size_t used)
 {
 	struct outbox *box = &s->box[worker];
 	struct backoff wait = {0};
+	uint32_t next;
 
 	if (!s->conf.threads) {
 		write_all(s, sink_buffer(s, worker), used);
 		return sink_buffer(s, worker);
 	}
+	while (!ring_pop(&box->empty, &next)) {
+		if (s->conf.live) {
+			box->dropped += count_lines(sink_buffer(s, worker), used);
+			return sink_buffer(s, worker);
+		}
+		backoff_wait(&wait);
+	}
 	box->used[box->current] = (uint32_t)used;
 	ring_push(&box->full, box->current);
-	while (!ring_pop(&box->empty, &box->current))
-		backoff_wait(&wait);
+	box->current = next;
 	return sink_buffer(s, worker);
 }
 
@@ -238,6 +257,15 @@ bool sink_failed(const struct sink *s)
 bool sink_pipe_closed(const struct sink *s)
 {
 	return atomic_load_explicit(&s->pipe_closed, memory_order_relaxed);
+}
+
+uint64_t sink_dropped(const struct sink *s)
+{
+	uint64_t n = 0;
+
+	for (uint32_t w = 0; w < s->conf.workers; w++)
+		n += s->box[w].dropped;
+	return n;
 }
 
 uint64_t sink_lost(const struct sink *s)

@@ -6,7 +6,8 @@
  * itself (threads = false).  A buffer holds whole lines, so a file always ends with one.
  *
  * Threads: outbox i belongs to worker i, its rings join it with the sink thread.
- * Bounds:  conf.buffers per worker; replay waits for a free one: nothing is dropped.
+ * Bounds:  conf.buffers per worker; replay waits for a free one: nothing is dropped.  Live capture
+ *          does not wait: the lines of a buffer are dropped and counted where the disk is too slow.
  * Errors:  a failed write is logged once; the file is cut back to its last whole line; what comes
  *          after is counted (sink_lost) and thrown away.
  */
@@ -24,6 +25,7 @@ struct sink_conf {
 	const char *path; /* "-" = standard output */
 	bool append;
 	bool threads;
+	bool live;
 	uint32_t workers, buffers;
 	size_t buffer_bytes;
 };
@@ -33,6 +35,7 @@ struct outbox {
 	uint32_t *used;          /* bytes in each buffer */
 	uint8_t *mem;
 	uint32_t current; /* the worker's buffer */
+	uint64_t dropped; /* lines, in live capture */
 };
 
 struct sink;
@@ -51,6 +54,7 @@ void sink_line(struct sink *s, const char *line, size_t len);
 
 bool sink_failed(const struct sink *s);
 bool sink_pipe_closed(const struct sink *s);
-uint64_t sink_lost(const struct sink *s); /* bytes not written */
+uint64_t sink_lost(const struct sink *s);    /* bytes not written */
+uint64_t sink_dropped(const struct sink *s); /* lines, for want of a free buffer */
 
 #endif

@@ -20,6 +20,7 @@ int block_open(struct block *b, bool several_files)
 	}
 	slots_populate(&b->mem, BLOCK_BYTES + 8192);
 	b->buf = b->mem.base;
+	b->limit = MEM;
 	b->frame = (struct frame *)b->frames.base;
 	b->file_number = (uint32_t *)b->numbers.base;
 	return 0;
@@ -37,7 +38,7 @@ uint8_t *block_append(struct block *b, uint32_t n)
 {
 	uint32_t at = (b->fill + 15) & ~15U;
 
-	if (n > MEM - at)
+	if (at > b->limit || n > b->limit - at)
 		return NULL;
 	b->fill = at + n;
 	return b->buf + at;

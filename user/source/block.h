@@ -29,21 +29,27 @@ struct frame {
 	uint32_t at;       /* offset in block.buf */
 	uint32_t caplen, len;
 	uint16_t iface; /* row of the interface table, or IFACE_NONE */
-	uint16_t pad;
+	uint16_t flags; /* enum frame_flag */
+};
+
+enum frame_flag {
+	FRAME_PARTIAL_SUM = 1, /* the sender's hardware was still to fill in the L4 checksum */
+	FRAME_CUT = 2,         /* the kernel cut it (offload) */
 };
 
 _Static_assert(sizeof(struct frame) == 32, "two to a cache line");
 
 struct block {
 	uint64_t index;
-	uint64_t first_number; /* of frame 0, counted over the run from 1 */
+	uint64_t first_number; /* of frame 0, counted over the run from 1; 0 in live capture */
 	uint64_t pos;          /* place of buf[0] in the file, POS_NONE where it is no plain file */
 	uint8_t *buf;
 	struct frame *frame;
 	uint32_t *file_number; /* with several files: frame number inside its file */
 	uint32_t n;
-	uint32_t fill; /* bytes used in buf */
-	bool last;     /* the input ends here */
+	uint32_t fill;  /* bytes used in buf */
+	uint32_t limit; /* bytes there are */
+	bool last;      /* the input ends here */
 	/* private */
 	struct slots mem, frames, numbers;
 };

@@ -511,6 +511,24 @@ void source_stop(struct source *s)
 	atomic_store_explicit(&s->stop, true, memory_order_relaxed);
 }
 
+bool source_stopping(const struct source *s)
+{
+	return atomic_load_explicit(&s->stop, memory_order_relaxed);
+}
+
+int source_add_iface(struct source *s, uint32_t linktype, const char *name)
+{
+	struct iface *row;
+
+	if (s->ifaces.n == IFACE_MAX)
+		return -ENOSPC;
+	slots_reach(&s->ifaces.mem, s->ifaces.n);
+	row = &s->ifaces.row[s->ifaces.n];
+	*row = (struct iface){.linktype = linktype};
+	snprintf(row->name, sizeof(row->name), "%s", name);
+	return (int)s->ifaces.n++;
+}
+
 bool source_several(const struct source *s)
 {
 	return s->inputs.n > 1;

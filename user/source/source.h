@@ -52,6 +52,10 @@ void source_fill(struct source *s, struct block *b);
 
 /* Ends the input at the next block (a signal, a limit). */
 void source_stop(struct source *s);
+bool source_stopping(const struct source *s);
+
+/* An interface that is captured live: its row, or -ENOSPC. */
+int source_add_iface(struct source *s, uint32_t linktype, const char *name);
 
 /* A plain file. */
 bool source_seekable(const struct source *s);

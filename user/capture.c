@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* capture — see capture.h. */
+#include "user/capture.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/report.h"
+#include "user/source/live.h"
+#include "user/steer/handover.h"
+
+#define NS_PER_MS  1000000ULL
+#define FLUSH_NS   (100 * NS_PER_MS) /* records are handed on at least this often */
+#define SLEEP_NS   100000L           /* between looks at the rings, while packets come */
+#define BUSY_NS    (10 * NS_PER_MS)  /* without a packet: poll() instead */
+#define POLL_MS    50
+#define LATE_NS    NS_PER_S /* packets reach a worker within this time, or the rings are too small */
+#define CONTROL_NS (20 * NS_PER_MS)
+
+enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_END };
+
+struct worker {
+	struct capture *c;
+	uint32_t index;
+	pthread_t thread;
+	struct block block, given; /* from the rings, from other workers */
+	struct packets packets, given_packets;
+	struct defrag *defrag;
+	uint16_t own[LIVE_BATCH];
+	uint64_t last_packet_ns, last_flush_ns; /* CLOCK_MONOTONIC */
+	uint64_t clock_ns;                      /* of the last packet */
+	_Atomic bool drained;
+	/* the main thread wants a copy of what was counted, in run.worker and run.ring */
+	_Atomic uint32_t asked, told;
+};
+
+struct capture {
+	struct run *r;
+	struct worker *worker;
+	uint32_t workers;
+	struct handover *handover; /* from * workers + to */
+	_Atomic int64_t left;      /* of --max-packets */
+	_Atomic int phase;
+};
+
+static struct handover *way(const struct capture *c, uint32_t from, uint32_t to)
+{
+	return &c->handover[from * c->workers + to];
+}
+
+/* ---- a worker ---- */
+
+/* What is beyond --max-packets was not read; it is counted all the same. */
+static void limit(struct worker *w, struct shard *s)
+{
+	int64_t n = w->block.n, left;
+
+	if (w->c->r->conf->max_packets == 0 || n == 0)
+		return;
+	left = atomic_fetch_sub_explicit(&w->c->left, n, memory_order_relaxed);
+	if (left >= n)
+		return;
+	w->block.n = left > 0 ? (uint32_t)left : 0;
+	s->counts.unread += (uint64_t)n - w->block.n;
+	source_stop(w->c->r->source);
+}
+
+static void dump(struct worker *w, struct shard *s)
+{
+	for (uint32_t i = 0; i < w->block.n; i++) {
+		slots_reach(&w->packets.rows, i);
+		w->packets.row[i] = (struct packet){.verdict = VERDICT_OTHER};
+		w->own[i] = (uint16_t)i;
+	}
+	shard_handle(s, &w->block, &w->packets, w->own, w->block.n);
+}
+
+/* Own packets into w->own; the others to their owners. */
+static uint32_t sort(struct worker *w, struct shard *s)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->block.n; i++) {
+		const struct packet *p = &w->packets.row[i];
+		uint32_t owner = w->index;
+
+		if (p->verdict == VERDICT_HELD)
+			continue;
+		if (p->verdict == VERDICT_FLOW)
+			owner = rm_steer(p->hash, w->c->workers);
+		if (owner == w->index)
+			w->own[n++] = (uint16_t)i;
+		else if (handover_give(way(w->c, w->index, owner), &w->block, &w->packets, i))
+			s->counts.handed_out += packet_frames(&w->packets, i);
+		else
+			s->counts.dropped[RM_DROP_HANDOVER] += packet_frames(&w->packets, i);
+	}
+	return n;
+}
+
+/* A batch from the rings; false where there was none. */
+static bool take(struct worker *w, struct shard *s)
+{
+	struct live *live = w->c->r->live;
+	uint64_t t0 = clock_ticks(), t1, t2, t3;
+
+	if (live_fill(live, w->index, &w->block) == 0)
+		return false;
+	limit(w, s);
+	s->counts.read += w->block.n;
+	for (uint32_t i = 0; i < w->block.n; i++)
+		s->counts.read_bytes += w->block.frame[i].len;
+	t1 = clock_ticks();
+	s->counts.ticks[STAGE_read] += t1 - t0;
+	if (s->conf->mode == MODE_DUMP) {
+		dump(w, s);
+	} else {
+		shard_prepare(s, &w->block, &w->packets, NULL);
+		t2 = clock_ticks();
+		decode_fragments(&s->decoder, w->defrag, &w->block, &w->packets);
+		t3 = clock_ticks();
+		s->counts.ticks[STAGE_decode] += t2 - t1;
+		s->counts.ticks[STAGE_fragments] += t3 - t2;
+		shard_handle(s, &w->block, &w->packets, w->own, sort(w, s));
+	}
+	if (w->block.n)
+		w->clock_ns = w->block.frame[w->block.n - 1].clock_ns;
+	live_release(live, w->index);
+	return true;
+}
+
+/* What other workers hand over. */
+static bool receive(struct worker *w, struct shard *s)
+{
+	bool any = false;
+
+	for (uint32_t from = 0; from < w->c->workers; from++) {
+		struct handover *h = way(w->c, from, w->index);
+		uint64_t before = h->received;
+		uint32_t n = from == w->index ? 0 : handover_take(h, &w->given, &w->given_packets);
+
+		if (n == 0)
+			continue;
+		any = true;
+		s->counts.handed_in += h->received - before;
+		shard_handle(s, &w->given, &w->given_packets, NULL, n);
+		handover_done(h);
+	}
+	return any;
+}
+
+static uint64_t wall_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* Nothing waits: flows that have been idle end, and the worker sleeps. */
+static void rest(struct worker *w, struct shard *s, uint64_t now)
+{
+	uint64_t start = clock_ticks(), idle = wall_ns() - LATE_NS;
+
+	if (now - w->last_flush_ns >= FLUSH_NS) {
+		if (idle < w->clock_ns)
+			idle = w->clock_ns;
+		shard_idle(s, idle);
+		w->last_flush_ns = now;
+	}
+	if (now - w->last_packet_ns < BUSY_NS)
+		nanosleep(&(struct timespec){.tv_nsec = SLEEP_NS}, NULL);
+	else
+		live_wait(w->c->r->live, w->index, POLL_MS);
+	s->counts.ticks[STAGE_wait] += clock_ticks() - start;
+}
+
+static void copy_totals(struct worker *w, const struct shard *s)
+{
+	struct run *r = w->c->r;
+
+	shard_totals(s, &r->worker[w->index]);
+	r->worker[w->index].defrag = *defrag_counts(w->defrag);
+	for (uint32_t i = 0; i < r->rings; i++)
+		live_ring_stats(r->live, w->index, i, &r->ring[w->index * r->rings + i]);
+}
+
+static void tell_totals(struct worker *w, const struct shard *s)
+{
+	uint32_t asked = atomic_load_explicit(&w->asked, memory_order_acquire);
+
+	if (asked == atomic_load_explicit(&w->told, memory_order_relaxed))
+		return;
+	copy_totals(w, s);
+	/* pairs with ask(): the copy is whole */
+	atomic_store_explicit(&w->told, asked, memory_order_release);
+}
+
+static bool all_drained(const struct capture *c)
+{
+	for (uint32_t i = 0; i < c->workers; i++)
+		if (!atomic_load_explicit(&c->worker[i].drained, memory_order_acquire))
+			return false;
+	return true;
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct capture *c = w->c;
+	struct shard *s = &c->r->shard[w->index];
+
+	w->last_packet_ns = w->last_flush_ns = clock_ns();
+	for (;;) {
+		int phase = atomic_load_explicit(&c->phase, memory_order_acquire);
+		bool end = all_drained(c);
+		bool any = take(w, s);
+		uint64_t now = clock_ns();
+
+		if (c->workers > 1)
+			any |= receive(w, s);
+		tell_totals(w, s);
+		if (any) {
+			w->last_packet_ns = now;
+			if (now - w->last_flush_ns >= FLUSH_NS && phase == PHASE_RUN) {
+				shard_idle(s, w->clock_ns);
+				w->last_flush_ns = now;
+			}
+		} else if (phase == PHASE_RUN) {
+			rest(w, s, now);
+		} else if (end) {
+			/* nobody gave anything after all were drained, and here nothing waits */
+			break;
+		} else {
+			atomic_store_explicit(&w->drained, true, memory_order_release);
+		}
+	}
+	defrag_flush(w->defrag);
+	shard_finish(s, w->clock_ns);
+	copy_totals(w, s);
+	return NULL;
+}
+
+/* ---- the main thread ---- */
+
+static void interrupted_sleep(uint64_t ns)
+{
+	nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL);
+}
+
+static void control(struct capture *c)
+{
+	uint64_t next_clock = clock_ns() + NS_PER_S;
+
+	while (!source_stopping(c->r->source)) {
+		uint64_t now;
+
+		interrupted_sleep(CONTROL_NS);
+		now = clock_ns();
+		if (now >= next_clock) {
+			live_set_clock(c->r->live);
+			next_clock = now + NS_PER_S;
+		}
+		if (c->r->sink && sink_pipe_closed(c->r->sink))
+			source_stop(c->r->source);
+	}
+	live_stop(c->r->live);
+	/* A tap's last block comes when its timer ends; a frame may be on its way. */
+	interrupted_sleep((c->r->conf->read_timeout_ms + 20) * NS_PER_MS);
+	atomic_store_explicit(&c->phase, PHASE_DRAIN, memory_order_release);
+}
+
+static int open_worker(struct capture *c, uint32_t i)
+{
+	struct worker *w = &c->worker[i];
+	struct defrag_conf defrag = conf_defrag(c->r->conf, c->workers);
+	int err;
+
+	w->c = c;
+	w->index = i;
+	err = live_block_open(c->r->live, i, &w->block);
+	if (err == 0)
+		err = packets_open(&w->packets, LIVE_BATCH);
+	if (err == 0)
+		err = slots_open(&w->given.frames, sizeof(struct frame), HANDOVER_BATCH);
+	w->given.frame = (struct frame *)w->given.frames.base;
+	w->given.pos = POS_NONE;
+	if (err == 0)
+		err = packets_open(&w->given_packets, HANDOVER_BATCH);
+	if (err == 0)
+		err = defrag_open(&w->defrag, &defrag);
+	for (uint32_t to = 0; to < c->workers && err == 0; to++)
+		err = handover_open(way(c, i, to));
+	return err;
+}
+
+static void close_workers(struct capture *c)
+{
+	for (uint32_t i = 0; c->worker && i < c->workers; i++) {
+		struct worker *w = &c->worker[i];
+
+		block_close(&w->block);
+		block_close(&w->given);
+		packets_close(&w->packets);
+		packets_close(&w->given_packets);
+		defrag_close(w->defrag);
+		for (uint32_t to = 0; c->handover && to < c->workers; to++)
+			handover_close(way(c, i, to));
+	}
+	free(c->worker);
+	free(c->handover);
+}
+
+static int open_workers(struct capture *c)
+{
+	size_t ways = (size_t)c->workers * c->workers;
+	int err = 0;
+
+	c->worker = aligned_alloc(64, c->workers * sizeof(*c->worker));
+	c->handover = aligned_alloc(64, ways * sizeof(*c->handover));
+	if (!c->worker || !c->handover)
+		return -ENOMEM;
+	memset(c->worker, 0, c->workers * sizeof(*c->worker));
+	memset(c->handover, 0, ways * sizeof(*c->handover));
+	for (uint32_t i = 0; i < c->workers && err == 0; i++)
+		err = open_worker(c, i);
+	return err;
+}
+
+static int run_workers(struct capture *c)
+{
+	uint32_t started = 0;
+
+	for (; started < c->workers; started++)
+		if (pthread_create(&c->worker[started].thread, NULL, work, &c->worker[started]))
+			break;
+	if (started == c->workers) {
+		control(c);
+	} else {
+		log_line("cannot start %u worker threads", c->workers);
+		for (uint32_t i = started; i < c->workers; i++)
+			atomic_store(&c->worker[i].drained, true);
+		atomic_store(&c->phase, PHASE_DRAIN);
+	}
+	for (uint32_t i = 0; i < started; i++)
+		pthread_join(c->worker[i].thread, NULL);
+	return started == c->workers ? 0 : -EAGAIN;
+}
+
+static void gather(struct capture *c)
+{
+	struct run *r = c->r;
+
+	r->totals = (struct source_totals){0};
+	for (uint32_t i = 0; i < c->workers; i++) {
+		r->totals.packets += r->worker[i].counts.read;
+		r->totals.bytes += r->worker[i].counts.read_bytes;
+	}
+	r->totals.last_ts_ns = wall_ns();
+}
+
+int capture_run(struct run *r)
+{
+	const struct conf *conf = r->conf;
+	struct source_conf none = {0};
+	struct live_conf live = conf_live(conf);
+	struct capture c = {.r = r, .workers = conf->workers};
+	int err = source_open(&r->source, &none);
+
+	atomic_store(&c.left, (int64_t)conf->max_packets);
+	live.key = r->key;
+	if (err == 0)
+		err = live_open(&r->live, &live, r->source);
+	if (err == 0)
+		err = run_open(r);
+	if (err == 0)
+		err = open_workers(&c);
+	if (err == 0)
+		err = run_workers(&c);
+	if (err == 0)
+		gather(&c);
+	r->ended_ns = clock_ns();
+	close_workers(&c);
+	return err;
+}

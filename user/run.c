@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* run — see run.h. */
+#include "user/run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/event/record_http.h"
+#include "user/source/live.h"
+
+static void make_key(const struct conf *conf, struct rm_hash_key *key)
+{
+	uint64_t x = conf->seed;
+
+	if (x == 0 && getrandom(key, sizeof(*key), 0) == sizeof(*key))
+		return;
+	for (int i = 0; i < 10; i++) { /* splitmix64 */
+		uint64_t z = x += 0x9e3779b97f4a7c15ULL;
+
+		z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+		z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+		key->word[i] = z ^ (z >> 31);
+	}
+}
+
+/* A small capture cannot hold more flows than packets: small tables then. */
+static uint32_t slots_for(const struct conf *conf, const struct source *source)
+{
+	uint64_t size = source_totals(source).input_size;
+	uint64_t flows = conf->max_flows, most = size / 32 + 64;
+
+	if (size && source_seekable(source) && most < flows)
+		flows = most;
+	/* The hash splits evenly but not exactly; the quota keeps the sum. */
+	if (conf->workers > 1)
+		flows = flows / conf->workers + flows / conf->workers / 4 + 64;
+	return flows < UINT32_MAX / 2 ? (uint32_t)flows : UINT32_MAX / 2;
+}
+
+static int open_sink(struct run *r)
+{
+	const struct conf *conf = r->conf;
+	size_t record = record_max((uint32_t)conf->preview_bytes);
+	struct sink_conf s = {
+		.path = conf->output,
+		.append = conf->append,
+		/* In live capture a slow disk must not hold a worker up, and the main thread writes
+		   too. */
+		.threads = conf->workers > 1 || r->live,
+		.live = r->live,
+		.workers = conf->workers + (r->live ? 1 : 0),
+		.buffers = 2 + (uint32_t)(conf->event_queue / 512),
+	};
+	int err;
+
+	if (!conf->output)
+		return 0;
+	if (conf->mode == MODE_DUMP)
+		record += FORMAT_MAX_FRAME / 3 * 4 + 8;
+	s.buffer_bytes = 2 * record > RECORD_HTTP_MAX ? 2 * record : RECORD_HTTP_MAX;
+	if (s.buffers > RING_SIZE)
+		s.buffers = RING_SIZE;
+	err = sink_open(&r->sink, &s);
+	if (err < 0)
+		log_line("--output %s: %s", conf->output,
+			 strerror(-err)); /* NOLINT(concurrency-mt-unsafe) */
+	return err;
+}
+
+static int open_shards(struct run *r)
+{
+	const struct conf *conf = r->conf;
+	struct shard_run run = {.conf = conf,
+				.source = r->source,
+				.sink = r->sink,
+				.flows = &r->flows,
+				.matches = &r->matches,
+				.patterns = r->patterns,
+				.key = r->key,
+				.slots = slots_for(conf, r->source)};
+	int err = 0;
+
+	r->shard = aligned_alloc(128, conf->workers * sizeof(*r->shard));
+	if (!r->shard)
+		return -ENOMEM;
+	memset(r->shard, 0, conf->workers * sizeof(*r->shard));
+	for (uint32_t w = 0; w < conf->workers && err == 0; w++)
+		err = shard_open(&r->shard[w], &run, w);
+	return err;
+}
+
+int run_begin(struct run *r, const struct conf *conf)
+{
+	*r = (struct run){.conf = conf, .started_ns = clock_ns()};
+	r->flows.left = conf->max_flows;
+	r->matches.left = conf->matches_total;
+	make_key(conf, &r->key);
+	return conf_patterns(conf, &r->patterns) ? -EINVAL : 0;
+}
+
+int run_open(struct run *r)
+{
+	int err = open_sink(r);
+
+	if (err < 0)
+		return err;
+	r->rings = r->live ? live_rings(r->live) : 0;
+	r->worker = calloc(r->conf->workers, sizeof(*r->worker));
+	r->ring = calloc(r->conf->workers * r->rings + 1, sizeof(*r->ring));
+	return r->worker && r->ring ? open_shards(r) : -ENOMEM;
+}
+
+void run_close(struct run *r)
+{
+	for (uint32_t w = 0; r->shard && w < r->conf->workers; w++)
+		shard_close(&r->shard[w]);
+	free(r->shard);
+	free(r->worker);
+	free(r->ring);
+	defrag_close(r->defrag);
+	pattern_set_free(r->patterns);
+	sink_close(r->sink);
+	live_close(r->live);
+	source_close(r->source);
+}
+
+void run_interrupt(struct run *r, bool trouble)
+{
+	r->interrupted |= trouble;
+	if (r->source)
+		source_stop(r->source);
+}

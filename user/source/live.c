@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT */
+/* live — see live.h. */
+#include "user/source/live.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tap.skel.h"
+#include "user/base/clock.h"
+#include "user/base/log.h"
+#include "user/source/nic.h"
+#include "user/source/redirect.h"
+#include "user/source/source.h"
+#include "user/source/tap.h"
+
+#define EXTRA       (BLOCK_EXTRA + (1U << 20)) /* per worker, for frames put together */
+#define AREA_MAX    UINT32_MAX                 /* places are 32 bits */
+#define LANES       64U                        /* rings of a worker */
+#define TAP_SPACING 2U                         /* blocks that a ring has at least */
+
+/* One ring of a worker. */
+struct lane {
+	struct tap_ring *tap; /* one of these two */
+	struct xsk_ring *xsk;
+	uint16_t row; /* of the source's interfaces */
+	struct live_ring_stats seen;
+};
+
+struct live_worker {
+	_Alignas(64) struct lane lane[LANES];
+	uint32_t lanes;
+	uint32_t extra; /* place of its room */
+	struct capture_clock clock;
+	uint64_t packets;
+};
+
+struct live_iface {
+	struct nic nic;
+	enum live_mode mode;
+	uint16_t row;
+	struct redirect redirect;
+	struct tap_bpf *fanout;
+	struct tap_ring *tap; /* one per worker */
+};
+
+struct live {
+	struct live_conf conf;
+	struct live_iface iface[LIVE_IFACES];
+	uint32_t ifaces;
+	uint8_t *area;
+	size_t area_bytes;
+	struct live_worker *worker;
+	_Atomic int64_t offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
+};
+
+static const char *const mode_names[] = {"auto", "redirect", "tap", "mirror", "pcap"};
+
+const char *live_mode_name(enum live_mode mode)
+{
+	return mode_names[mode];
+}
+
+/* ---- opening ---- */
+
+static const char *text_of(int err)
+{
+	return strerror(-err); /* NOLINT(concurrency-mt-unsafe) */
+}
+
+static int add_lane(struct live *l, uint32_t w, const struct lane *lane)
+{
+	struct live_worker *worker = &l->worker[w];
+
+	if (worker->lanes == LANES) {
+		log_line("more than %u queues over all interfaces", LANES);
+		return -E2BIG;
+	}
+	worker->lane[worker->lanes++] = *lane;
+	return 0;
+}
+
+static int open_fanout(struct live *l, struct live_iface *f)
+{
+	f->fanout = tap_bpf__open();
+	if (!f->fanout)
+		return -errno;
+	memcpy((void *)f->fanout->rodata->key, &l->conf.key, sizeof(l->conf.key));
+	f->fanout->rodata->workers = l->conf.workers;
+	return tap_bpf__load(f->fanout);
+}
+
+static int open_tap(struct live *l, uint32_t i, uint32_t at, uint32_t bytes)
+{
+	struct live_iface *f = &l->iface[i];
+	uint32_t each = bytes / l->conf.workers / TAP_BLOCK * TAP_BLOCK;
+	const char *step = "loading the fanout program";
+	int err = open_fanout(l, f);
+
+	f->tap = calloc(l->conf.workers, sizeof(*f->tap));
+	if (!f->tap)
+		return -ENOMEM;
+	for (uint32_t w = 0; w < l->conf.workers; w++)
+		f->tap[w].fd = -1;
+	for (uint32_t w = 0; w < l->conf.workers && err == 0; w++) {
+		step = "opening an AF_PACKET ring";
+		err = tap_open(&f->tap[w], l->area, at + w * each, each, l->conf.timeout_ms);
+	}
+	for (uint32_t w = 0; w < l->conf.workers && err == 0; w++) {
+		/* Group numbers are of the network namespace: two sensors must not share one. */
+		uint16_t group = (uint16_t)((uint32_t)getpid() * LIVE_IFACES + i);
+		struct lane lane = {.tap = &f->tap[w], .row = f->row, .seen = {.iface = i}};
+
+		step = "joining the fanout group";
+		err = tap_join(&f->tap[w], f->nic.ifindex, group,
+			       w ? -1 : bpf_program__fd(f->fanout->progs.fanout), l->conf.promisc,
+			       f->nic.loopback);
+		if (err == 0)
+			err = add_lane(l, w, &lane);
+	}
+	if (err < 0)
+		log_line("%s: %s: %s%s", f->nic.name, step, text_of(err),
+			 err == -EPERM || err == -EACCES
+				 ? " (tap needs CAP_NET_RAW, CAP_BPF and CAP_PERFMON)"
+				 : "");
+	return err;
+}
+
+static int open_redirect(struct live *l, uint32_t i, uint32_t at, uint32_t bytes)
+{
+	struct live_iface *f = &l->iface[i];
+	struct redirect_conf conf = {
+		.name = f->nic.name,
+		.ifindex = f->nic.ifindex,
+		.mtu = f->nic.mtu,
+		.queues = f->nic.rx_queues,
+		.workers = l->conf.workers,
+		.promisc = true,
+		.area = l->area,
+		.at = at,
+		.bytes = bytes,
+		.key = l->conf.key,
+	};
+	int err = redirect_open(&f->redirect, &conf);
+
+	for (uint32_t q = 0; q < conf.queues && err == 0; q++)
+		for (uint32_t w = 0; w < l->conf.workers && err == 0; w++) {
+			struct lane lane = {.xsk = &f->redirect.ring[q * l->conf.workers + w],
+					    .row = f->row,
+					    .seen = {.iface = i, .queue = q}};
+
+			err = add_lane(l, w, &lane);
+		}
+	return err;
+}
+
+/* The interface's rings, in its part of the mapping. */
+static int open_iface(struct live *l, uint32_t i, struct source *source, uint32_t at,
+		      uint32_t bytes)
+{
+	struct live_iface *f = &l->iface[i];
+	int row = source_add_iface(source, 1, f->nic.name);
+
+	if (row < 0)
+		return row;
+	f->row = (uint16_t)row;
+	switch (f->mode) {
+	case LIVE_TAP:
+		return open_tap(l, i, at, bytes);
+	case LIVE_REDIRECT:
+		return open_redirect(l, i, at, bytes);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+/* One mapping: the rings of each interface, then the workers' room. */
+static int map_area(struct live *l, uint32_t each)
+{
+	uint64_t rings = (uint64_t)each * l->ifaces;
+
+	l->area_bytes = rings + (uint64_t)EXTRA * l->conf.workers;
+	if (l->area_bytes > AREA_MAX) {
+		log_line(
+			"--capture-buffer-size: all interfaces and workers together take more than "
+			"4 GiB");
+		return -EINVAL;
+	}
+	l->area = mmap(NULL, l->area_bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (l->area == MAP_FAILED) {
+		l->area = NULL;
+		return -errno;
+	}
+	for (uint32_t w = 0; w < l->conf.workers; w++)
+		l->worker[w].extra = (uint32_t)(rings + (uint64_t)EXTRA * w);
+	return 0;
+}
+
+/* Bytes for the rings of an interface: whole blocks for each worker. */
+static uint32_t ring_bytes(const struct live_conf *conf)
+{
+	uint64_t unit = (uint64_t)TAP_BLOCK * conf->workers;
+	uint64_t n = conf->buffer_bytes / unit;
+
+	if (n < TAP_SPACING)
+		n = TAP_SPACING;
+	return n * unit > AREA_MAX ? AREA_MAX / (uint32_t)unit * (uint32_t)unit
+				   : (uint32_t)(n * unit);
+}
+
+int live_open(struct live **out, const struct live_conf *conf, struct source *source)
+{
+	struct live *l = calloc(1, sizeof(*l));
+	uint32_t each = ring_bytes(conf);
+	int err = 0;
+
+	*out = l;
+	if (!l)
+		return -ENOMEM;
+	l->conf = *conf;
+	for (uint32_t i = 0; i < LIVE_IFACES; i++)
+		l->iface[i].redirect = (struct redirect){.link = -1, .promisc = -1};
+	l->worker = aligned_alloc(64, conf->workers * sizeof(*l->worker));
+	if (!l->worker)
+		return -ENOMEM;
+	memset(l->worker, 0, conf->workers * sizeof(*l->worker));
+	live_set_clock(l);
+	for (size_t i = 0; i < conf->n_ifaces && err == 0; i++) {
+		struct live_iface *f = &l->iface[l->ifaces];
+
+		if (i == LIVE_IFACES) {
+			log_line("--iface: more than %u", LIVE_IFACES);
+			return -E2BIG;
+		}
+		err = nic_read(&f->nic, conf->ifaces[i]);
+		f->mode = conf->mode;
+		l->ifaces++;
+		if (err < 0)
+			log_line("--iface %s: %s", conf->ifaces[i],
+				 err == -ENODEV ? "there is no such interface" : text_of(err));
+	}
+	if (err == 0)
+		err = map_area(l, each);
+	for (uint32_t i = 0; i < l->ifaces && err == 0; i++)
+		err = open_iface(l, i, source, i * each, each);
+	return err;
+}
+
+void live_close(struct live *l)
+{
+	if (!l)
+		return;
+	for (uint32_t i = 0; i < l->ifaces; i++) {
+		struct live_iface *f = &l->iface[i];
+
+		redirect_close(&f->redirect);
+		for (uint32_t w = 0; f->tap && w < l->conf.workers; w++)
+			tap_close(&f->tap[w]);
+		free(f->tap);
+		tap_bpf__destroy(f->fanout);
+	}
+	if (l->area)
+		munmap(l->area, l->area_bytes);
+	free(l->worker);
+	free(l);
+}
+
+void live_stop(struct live *l)
+{
+	for (uint32_t i = 0; i < l->ifaces; i++) {
+		struct live_iface *f = &l->iface[i];
+
+		redirect_stop(&f->redirect);
+		for (uint32_t w = 0; f->tap && w < l->conf.workers; w++)
+			tap_stop(&f->tap[w]);
+	}
+}
+
+/* ---- reading ---- */
+
+int live_block_open(const struct live *l, uint32_t worker, struct block *b)
+{
+	int err;
+
+	*b = (struct block){.pos = POS_NONE, .buf = l->area};
+	err = slots_open(&b->frames, sizeof(struct frame), LIVE_BATCH);
+	b->frame = (struct frame *)b->frames.base;
+	b->fill = l->worker[worker].extra;
+	b->limit = b->fill + EXTRA;
+	return err;
+}
+
+static uint64_t wall_of(const struct live *l, uint64_t monotonic_ns)
+{
+	if (monotonic_ns == 0) /* a driver without metadata */
+		monotonic_ns = clock_ns();
+	return monotonic_ns + (uint64_t)atomic_load_explicit(&l->offset_ns, memory_order_relaxed);
+}
+
+/* A frame waits in the lane: its time. */
+static bool lane_peek(const struct live *l, struct lane *lane, uint64_t *ts_ns)
+{
+	if (lane->tap) {
+		if (!tap_peek(lane->tap))
+			return false;
+		*ts_ns = lane->tap->frame.ts_ns;
+		return true;
+	}
+	if (!xsk_peek(lane->xsk))
+		return false;
+	*ts_ns = wall_of(l, lane->xsk->ts_ns);
+	return true;
+}
+
+static bool lane_take(struct lane *lane, struct block *b, struct frame *f)
+{
+	if (lane->tap) {
+		*f = lane->tap->frame;
+		tap_take(lane->tap);
+		return true;
+	}
+	return xsk_take(lane->xsk, b, f);
+}
+
+/* Where n of at most `of` falls among the steps of a histogram. */
+static uint32_t step_of(uint32_t n, uint32_t of)
+{
+	return n >= of ? LIVE_STEPS - 1 : (uint32_t)((uint64_t)n * LIVE_STEPS / of);
+}
+
+static uint32_t log_step(uint32_t n)
+{
+	uint32_t step = 31 - (uint32_t)__builtin_clz(n | 1);
+
+	return step < LIVE_STEPS ? step : LIVE_STEPS - 1;
+}
+
+static void note_turn(struct lane *lane, uint32_t taken)
+{
+	struct live_ring_stats *s = &lane->seen;
+
+	if (lane->tap)
+		s->fill[step_of(tap_waiting(lane->tap), lane->tap->blocks)]++;
+	else
+		s->fill[step_of(lane->xsk->waiting, lane->xsk->rx.size)]++;
+	if (taken)
+		s->batch[log_step(taken)]++;
+}
+
+uint32_t live_fill(struct live *l, uint32_t w, struct block *b)
+{
+	struct live_worker *worker = &l->worker[w];
+	uint32_t taken[LANES] = {0};
+
+	b->n = 0;
+	b->fill = worker->extra;
+	slots_reach(&b->frames, LIVE_BATCH - 1);
+	while (b->n < LIVE_BATCH) {
+		struct frame *f = &b->frame[b->n];
+		uint64_t best_ns = 0, ts_ns;
+		uint32_t best = LANES;
+
+		for (uint32_t i = 0; i < worker->lanes; i++)
+			if (lane_peek(l, &worker->lane[i], &ts_ns) &&
+			    (best == LANES || ts_ns < best_ns)) {
+				best = i;
+				best_ns = ts_ns;
+			}
+		if (best == LANES || !lane_take(&worker->lane[best], b, f))
+			break;
+		f->ts_ns = best_ns;
+		f->clock_ns = capture_clock_step(&worker->clock, best_ns);
+		f->iface = worker->lane[best].row;
+		if (f->caplen > l->conf.snaplen)
+			f->caplen = l->conf.snaplen;
+		worker->lane[best].seen.bytes += f->len;
+		taken[best]++;
+		b->n++;
+	}
+	for (uint32_t i = 0; i < worker->lanes; i++) {
+		worker->lane[i].seen.packets += taken[i];
+		note_turn(&worker->lane[i], taken[i]);
+	}
+	worker->packets += b->n;
+	return b->n;
+}
+
+void live_release(struct live *l, uint32_t w)
+{
+	struct live_worker *worker = &l->worker[w];
+
+	for (uint32_t i = 0; i < worker->lanes; i++) {
+		if (worker->lane[i].tap)
+			tap_release(worker->lane[i].tap);
+		else
+			xsk_release(worker->lane[i].xsk);
+	}
+}
+
+void live_wait(struct live *l, uint32_t w, int ms)
+{
+	struct live_worker *worker = &l->worker[w];
+	struct pollfd fd[LANES];
+
+	for (uint32_t i = 0; i < worker->lanes; i++) {
+		struct lane *lane = &worker->lane[i];
+
+		if (lane->xsk)
+			xsk_kick(lane->xsk);
+		fd[i] = (struct pollfd){.fd = lane->tap ? lane->tap->fd
+							: xsk_socket__fd(lane->xsk->socket),
+					.events = POLLIN};
+	}
+	if (poll(fd, worker->lanes, ms) > 0)
+		for (uint32_t i = 0; i < worker->lanes; i++)
+			worker->lane[i].seen.wakeups += fd[i].revents != 0;
+}
+
+void live_set_clock(struct live *l)
+{
+	struct timespec wall;
+	uint64_t before = clock_ns(), after;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	after = clock_ns();
+	atomic_store_explicit(&l->offset_ns,
+			      (int64_t)((uint64_t)wall.tv_sec * NS_PER_S + (uint64_t)wall.tv_nsec -
+					(before + (after - before) / 2)),
+			      memory_order_relaxed);
+}
+
+/* ---- what was seen and lost ---- */
+
+uint32_t live_ifaces(const struct live *l)
+{
+	return l->ifaces;
+}
+
+void live_iface_stats(const struct live *l, uint32_t i, struct live_iface_stats *out)
+{
+	const struct live_iface *f = &l->iface[i];
+
+	*out = (struct live_iface_stats){.name = f->nic.name, .mode = f->mode};
+	if (f->redirect.program)
+		redirect_counts(&f->redirect, out->kernel);
+}
+
+uint32_t live_rings(const struct live *l)
+{
+	return l->worker[0].lanes;
+}
+
+void live_ring_stats(struct live *l, uint32_t w, uint32_t ring, struct live_ring_stats *out)
+{
+	struct lane *lane = &l->worker[w].lane[ring];
+
+	*out = lane->seen;
+	if (lane->tap) {
+		tap_read_counters(lane->tap);
+		out->drop[LIVE_DROP_RING_FULL] = lane->tap->kernel_drops;
+	} else {
+		struct xsk_losses losses;
+
+		xsk_read_counters(lane->xsk, &losses);
+		out->drop[LIVE_DROP_RING_FULL] = losses.ring_full;
+		out->drop[LIVE_DROP_FILL_EMPTY] = losses.dropped;
+	}
+}
