@@ -20,6 +20,7 @@
 #define BUSY_NS    (10 * NS_PER_MS)  /* without a packet: poll() instead */
 #define POLL_MS    50
 #define LATE_NS    NS_PER_S /* packets reach a worker within this time, or the rings are too small */
+#define ANSWER_MS  500
 #define CONTROL_NS (20 * NS_PER_MS)
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_END };
@@ -35,6 +36,7 @@ struct worker {
 	uint64_t last_packet_ns, last_flush_ns; /* CLOCK_MONOTONIC */
 	uint64_t clock_ns;                      /* of the last packet */
 	_Atomic bool drained;
+	uint64_t health_read; /* of the main thread: frames read at the health line before */
 	/* the main thread wants a copy of what was counted, in run.worker and run.ring */
 	_Atomic uint32_t asked, told;
 };
@@ -46,6 +48,12 @@ struct capture {
 	struct handover *handover; /* from * workers + to */
 	_Atomic int64_t left;      /* of --max-packets */
 	_Atomic int phase;
+	/* of the main thread */
+	uint64_t next_clock, next_stats, next_health;
+	struct {
+		uint64_t ns, packets, bytes, lost; /* at the line before */
+	} health;
+	struct report report;
 };
 
 static struct handover *way(const struct capture *c, uint32_t from, uint32_t to)
@@ -253,19 +261,116 @@ static void interrupted_sleep(uint64_t ns)
 	nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL);
 }
 
+/* Over all workers, from what was copied. */
+static void sum(struct run *r)
+{
+	r->totals = (struct source_totals){.last_ts_ns = wall_ns()};
+	for (uint32_t i = 0; i < r->conf->workers; i++) {
+		r->totals.packets += r->worker[i].counts.read;
+		r->totals.bytes += r->worker[i].counts.read_bytes;
+	}
+}
+
+/* Copies of all that the workers count; false where one is too busy to answer. */
+static bool ask(struct capture *c)
+{
+	for (uint32_t i = 0; i < c->workers; i++)
+		atomic_fetch_add_explicit(&c->worker[i].asked, 1, memory_order_release);
+	for (uint32_t i = 0; i < c->workers; i++) {
+		struct worker *w = &c->worker[i];
+
+		for (int tries = 0;; tries++) {
+			/* pairs with tell_totals */
+			if (atomic_load_explicit(&w->told, memory_order_acquire) ==
+			    atomic_load_explicit(&w->asked, memory_order_relaxed))
+				break;
+			if (tries == ANSWER_MS)
+				return false;
+			interrupted_sleep(NS_PER_MS);
+		}
+	}
+	return true;
+}
+
+static void write_stats(struct capture *c)
+{
+	struct run *r = c->r;
+	size_t len;
+
+	sum(r);
+	r->ended_ns = clock_ns();
+	report_gather(&c->report, r);
+	len = report_stats(&c->report, sink_buffer(r->sink, c->workers));
+	sink_next(r->sink, c->workers, len);
+}
+
+/* One line: what came in since the last, what was lost, and how it is spread over the workers. */
+static void say_health(struct capture *c, uint64_t now)
+{
+	struct run *r = c->r;
+	double seconds = (double)(now - c->health.ns) / 1e9;
+	uint64_t most = 0, packets, bytes;
+	struct ledger l;
+
+	sum(r);
+	ledger_gather(&l, r);
+	packets = r->totals.packets - c->health.packets;
+	bytes = r->totals.bytes - c->health.bytes;
+	for (uint32_t i = 0; i < c->workers; i++) {
+		uint64_t n = r->worker[i].counts.read - c->worker[i].health_read;
+
+		c->worker[i].health_read = r->worker[i].counts.read;
+		if (n > most)
+			most = n;
+	}
+	log_line("%.0f packets/s, %.1f Mbit/s, %llu lost, busiest worker has %.0f %% of them",
+		 (double)packets / seconds, (double)bytes * 8 / 1e6 / seconds,
+		 (unsigned long long)(l.lost - c->health.lost),
+		 packets ? 100.0 * (double)most / (double)packets : 0.0);
+	c->health.ns = now;
+	c->health.packets = r->totals.packets;
+	c->health.bytes = r->totals.bytes;
+	c->health.lost = l.lost;
+}
+
+/* What the main thread does from time to time. */
+static void chores(struct capture *c, uint64_t now)
+{
+	const struct conf *conf = c->r->conf;
+	bool stats = conf->stats_interval && c->r->sink && now >= c->next_stats;
+	bool health = conf->health_ms && now >= c->next_health;
+
+	if (now >= c->next_clock) {
+		live_set_clock(c->r->live);
+		c->next_clock = now + NS_PER_S;
+	}
+	if (!stats && !health)
+		return;
+	if (stats)
+		c->next_stats = now + conf->stats_interval * NS_PER_S;
+	if (health)
+		c->next_health = now + conf->health_ms * NS_PER_MS;
+	if (!ask(c)) {
+		log_line("a worker is too busy to say how it is");
+		return;
+	}
+	if (stats)
+		write_stats(c);
+	if (health)
+		say_health(c, now);
+}
+
 static void control(struct capture *c)
 {
-	uint64_t next_clock = clock_ns() + NS_PER_S;
+	uint64_t now = clock_ns();
 
+	c->next_clock = now + NS_PER_S;
+	c->next_stats = now + c->r->conf->stats_interval * NS_PER_S;
+	c->next_health = now + c->r->conf->health_ms * NS_PER_MS;
+	c->health.ns = now;
 	while (!source_stopping(c->r->source)) {
-		uint64_t now;
-
 		interrupted_sleep(CONTROL_NS);
-		now = clock_ns();
-		if (now >= next_clock) {
-			live_set_clock(c->r->live);
-			next_clock = now + NS_PER_S;
-		}
+		chores(c, clock_ns());
 		if (c->r->sink && sink_pipe_closed(c->r->sink))
 			source_stop(c->r->source);
 	}
@@ -352,39 +457,31 @@ static int run_workers(struct capture *c)
 	return started == c->workers ? 0 : -EAGAIN;
 }
 
-static void gather(struct capture *c)
-{
-	struct run *r = c->r;
-
-	r->totals = (struct source_totals){0};
-	for (uint32_t i = 0; i < c->workers; i++) {
-		r->totals.packets += r->worker[i].counts.read;
-		r->totals.bytes += r->worker[i].counts.read_bytes;
-	}
-	r->totals.last_ts_ns = wall_ns();
-}
-
 int capture_run(struct run *r)
 {
 	const struct conf *conf = r->conf;
 	struct source_conf none = {0};
 	struct live_conf live = conf_live(conf);
-	struct capture c = {.r = r, .workers = conf->workers};
-	int err = source_open(&r->source, &none);
+	struct capture *c = calloc(1, sizeof(*c));
+	int err = c ? source_open(&r->source, &none) : -ENOMEM;
 
-	atomic_store(&c.left, (int64_t)conf->max_packets);
+	if (err < 0)
+		return err;
+	c->r = r;
+	c->workers = conf->workers;
+	atomic_store(&c->left, (int64_t)conf->max_packets);
 	live.key = r->key;
-	if (err == 0)
-		err = live_open(&r->live, &live, r->source);
+	err = live_open(&r->live, &live, r->source);
 	if (err == 0)
 		err = run_open(r);
 	if (err == 0)
-		err = open_workers(&c);
+		err = open_workers(c);
 	if (err == 0)
-		err = run_workers(&c);
+		err = run_workers(c);
 	if (err == 0)
-		gather(&c);
+		sum(r);
 	r->ended_ns = clock_ns();
-	close_workers(&c);
+	close_workers(c);
+	free(c);
 	return err;
 }

@@ -96,6 +96,11 @@ static const struct opt_row rows[] = {
 	TEXT("file-hash", 0, "sha256", file_hash, NULL, "Hashes in fileinfo records."),
 	TEXT("stats-output", 0, "FILE", stats_output, NULL,
 	     "Write the closing stats record to this file too."),
+	TEXT("perf-report", 0, "FILE", perf_report, NULL,
+	     "Live capture: write what each queue and worker did, what was lost where, and how "
+	     "busy they were, as text."),
+	NUMBER("health-interval-ms", "MS", health_ms, 0, 86400000, "0",
+	       "Live capture: a line on stderr with rates, losses and skew this often; 0 = none."),
 	NUMBER("stats-interval", "S", stats_interval, 0, 86400, "0",
 	       "Seconds between stats records in live capture; a replay writes one, at its end."),
 	FLAG("no-progress", 0, no_progress, "No progress line on the terminal."),

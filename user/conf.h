@@ -31,7 +31,7 @@ struct conf {
 	bool force, promisc, immediate, list_interfaces;
 	uint64_t max_packets, max_seconds;
 	/* output */
-	const char *output, *stats_output;
+	const char *output, *stats_output, *perf_report;
 	bool append, stream_events, flow_previews, no_progress, http_headers;
 	uint64_t mode; /* enum run_mode */
 	uint64_t preview_bytes, update_packets, update_bytes;

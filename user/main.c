@@ -52,6 +52,20 @@ static bool write_stats(const struct conf *conf, const char *line, size_t len)
 	return good;
 }
 
+static bool write_perf(const struct conf *conf, const struct report *r)
+{
+	FILE *f = strcmp(conf->perf_report, "-") == 0 ? stdout : fopen(conf->perf_report, "we");
+	bool good = f;
+
+	if (f)
+		ledger_show(&r->ledger, &run, f);
+	if (f && (f == stdout ? fflush(f) : fclose(f)) != 0)
+		good = false;
+	if (!good)
+		log_line("--perf-report %s: cannot be written", conf->perf_report);
+	return good;
+}
+
 static int report(const struct conf *conf)
 {
 	static struct report r;
@@ -74,6 +88,8 @@ static int report(const struct conf *conf)
 			status = 1;
 		}
 	}
+	if (conf->perf_report && run.live && !write_perf(conf, &r))
+		status = 1;
 	if (conf->stats_output && !write_stats(conf, line, len))
 		status = 1;
 	for (uint32_t w = 0; w < conf->workers; w++)

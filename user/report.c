@@ -66,6 +66,8 @@ void report_gather(struct report *r, const struct run *run)
 	}
 	if (run->defrag)
 		add_defrag(r, defrag_counts(run->defrag));
+	if (run->live)
+		ledger_gather(&r->ledger, run);
 	r->in = run->totals.packets;
 	for (int i = 0; i < RM_DROP_MAX; i++)
 		dropped += r->dropped[i];
@@ -246,7 +248,11 @@ size_t report_stats(const struct report *r, char *line)
 	member(&j, '{', "packets", t->packets);
 	member(&j, ',', "bytes", t->bytes);
 	member(&j, ',', "input_bytes", t->input_bytes);
-	json_lit(&j, ",\"queues\":[]}");
+	if (r->run->live)
+		ledger_members(&j, &r->ledger, r->run);
+	else
+		json_lit(&j, ",\"queues\":[]");
+	*j.at++ = '}';
 	decoder_object(&j, r);
 	flow_objects(&j, r);
 	workers_array(&j, r);

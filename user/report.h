@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "user/ledger.h"
 #include "user/run.h"
 
 /* Sums over all workers. */
@@ -24,12 +25,13 @@ struct report {
 	uint64_t in, flow_frames, other_frames, dropped[RM_DROP_MAX];
 	uint64_t waiting; /* frames in no place yet: fragments, and on the way between workers */
 	bool balanced;
+	struct ledger ledger; /* live capture */
 };
 
 /* From run->worker. */
 void report_gather(struct report *r, const struct run *run);
 
-#define REPORT_STATS_MAX (64U << 10)
+#define REPORT_STATS_MAX (128U << 10)
 /* The stats record as a line; its length. */
 size_t report_stats(const struct report *r, char *line);
 

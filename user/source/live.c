@@ -15,6 +15,7 @@
 #include "tap.skel.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/source/mirror.h"
 #include "user/source/nic.h"
 #include "user/source/redirect.h"
 #include "user/source/source.h"
@@ -46,6 +47,7 @@ struct live_iface {
 	enum live_mode mode;
 	uint16_t row;
 	struct redirect redirect;
+	struct mirror mirror;
 	struct tap_bpf *fanout;
 	struct tap_ring *tap; /* one per worker */
 };
@@ -147,11 +149,18 @@ static int open_redirect(struct live *l, uint32_t i, uint32_t at, uint32_t bytes
 		.bytes = bytes,
 		.key = l->conf.key,
 	};
-	int err = redirect_open(&f->redirect, &conf);
+	const struct redirect *r = &f->redirect;
+	int err;
 
-	for (uint32_t q = 0; q < conf.queues && err == 0; q++)
+	if (f->mode == LIVE_MIRROR) {
+		err = mirror_open(&f->mirror, &conf, f->nic.loopback);
+		r = &f->mirror.redirect;
+	} else {
+		err = redirect_open(&f->redirect, &conf);
+	}
+	for (uint32_t q = 0; q < r->queues && err == 0; q++)
 		for (uint32_t w = 0; w < l->conf.workers && err == 0; w++) {
-			struct lane lane = {.xsk = &f->redirect.ring[q * l->conf.workers + w],
+			struct lane lane = {.xsk = &r->ring[q * l->conf.workers + w],
 					    .row = f->row,
 					    .seen = {.iface = i, .queue = q}};
 
@@ -174,6 +183,7 @@ static int open_iface(struct live *l, uint32_t i, struct source *source, uint32_
 	case LIVE_TAP:
 		return open_tap(l, i, at, bytes);
 	case LIVE_REDIRECT:
+	case LIVE_MIRROR:
 		return open_redirect(l, i, at, bytes);
 	default:
 		return -EOPNOTSUPP;
@@ -261,6 +271,7 @@ void live_close(struct live *l)
 		struct live_iface *f = &l->iface[i];
 
 		redirect_close(&f->redirect);
+		mirror_close(&f->mirror);
 		for (uint32_t w = 0; f->tap && w < l->conf.workers; w++)
 			tap_close(&f->tap[w]);
 		free(f->tap);
@@ -278,6 +289,7 @@ void live_stop(struct live *l)
 		struct live_iface *f = &l->iface[i];
 
 		redirect_stop(&f->redirect);
+		mirror_stop(&f->mirror);
 		for (uint32_t w = 0; f->tap && w < l->conf.workers; w++)
 			tap_stop(&f->tap[w]);
 	}
@@ -450,6 +462,8 @@ void live_iface_stats(const struct live *l, uint32_t i, struct live_iface_stats 
 	*out = (struct live_iface_stats){.name = f->nic.name, .mode = f->mode};
 	if (f->redirect.program)
 		redirect_counts(&f->redirect, out->kernel);
+	if (f->mirror.program)
+		out->lost_in_veth = mirror_counts(&f->mirror, out->kernel);
 }
 
 uint32_t live_rings(const struct live *l)
@@ -464,6 +478,7 @@ void live_ring_stats(struct live *l, uint32_t w, uint32_t ring, struct live_ring
 	*out = lane->seen;
 	if (lane->tap) {
 		tap_read_counters(lane->tap);
+		out->kernel_packets = lane->tap->kernel_packets;
 		out->drop[LIVE_DROP_RING_FULL] = lane->tap->kernel_drops;
 	} else {
 		struct xsk_losses losses;
@@ -471,5 +486,6 @@ void live_ring_stats(struct live *l, uint32_t w, uint32_t ring, struct live_ring
 		xsk_read_counters(lane->xsk, &losses);
 		out->drop[LIVE_DROP_RING_FULL] = losses.ring_full;
 		out->drop[LIVE_DROP_FILL_EMPTY] = losses.dropped;
+		out->queue_fill_empty = losses.fill_empty;
 	}
 }

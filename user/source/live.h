@@ -59,7 +59,9 @@ struct live_conf {
 struct live_ring_stats {
 	uint32_t iface, queue;
 	uint64_t packets, bytes, cut; /* read; of these, cut by offload */
+	uint64_t kernel_packets;      /* tap: that came to the ring, lost ones included */
 	uint64_t drop[LIVE_DROP_MAX];
+	uint64_t queue_fill_empty;  /* of the queue, the same in the ring of each worker */
 	uint64_t fill[LIVE_STEPS];  /* turns, by how full the ring was */
 	uint64_t batch[LIVE_STEPS]; /* turns, by the frames taken: 1, 2-3, 4-7 ... 128 and more */
 	uint64_t wakeups;           /* sleeps ended by the kernel */
@@ -69,7 +71,7 @@ struct live_iface_stats {
 	const char *name;
 	enum live_mode mode;
 	uint64_t kernel[RM_KERNEL_MAX];
-	uint64_t drop_veth;
+	uint64_t lost_in_veth;
 };
 
 struct live;

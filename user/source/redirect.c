@@ -196,14 +196,19 @@ void redirect_close(struct redirect *r)
 	*r = (struct redirect){.link = -1, .promisc = -1};
 }
 
-void redirect_counts(const struct redirect *r, uint64_t *n)
+void bpf_counts_add(int map, uint64_t *n)
 {
 	int cpus = libbpf_num_possible_cpus();
 	uint64_t *each = cpus > 0 ? calloc((size_t)cpus, sizeof(*each)) : NULL;
 
 	for (uint32_t row = 0; each && row < RM_KERNEL_MAX; row++)
-		if (bpf_map_lookup_elem(bpf_map__fd(r->program->maps.counts), &row, each) == 0)
+		if (bpf_map_lookup_elem(map, &row, each) == 0)
 			for (int cpu = 0; cpu < cpus; cpu++)
 				n[row] += each[cpu];
 	free(each);
+}
+
+void redirect_counts(const struct redirect *r, uint64_t *n)
+{
+	bpf_counts_add(bpf_map__fd(r->program->maps.counts), n);
 }

@@ -42,6 +42,9 @@ void redirect_close(struct redirect *r);
 /* The program leaves the interface; what waits in the rings can still be read. */
 void redirect_stop(struct redirect *r);
 
+/* Adds the rows of a per-CPU map, over all CPUs, to n[RM_KERNEL_MAX]. */
+void bpf_counts_add(int map, uint64_t *n);
+
 /* Adds to n[RM_KERNEL_MAX]. */
 void redirect_counts(const struct redirect *r, uint64_t *n);
 
