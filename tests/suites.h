@@ -31,6 +31,7 @@
 	X(coding)              \
 	X(coding_damage)       \
 	X(coding_bounds)       \
+	X(ciphertext)          \
 	X(http1_line)          \
 	X(http1_talks)         \
 	X(http1_facts)         \
