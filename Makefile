@@ -24,7 +24,7 @@ ARCH := $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v2)
 CFLAGS ?= -O2 -g $(ARCH) $(if $(SAN),,-flto=auto)
 STD  := -std=gnu11 -fno-common $(WARN)
 SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-LIBS := -lxdp -lbpf -lpcap -ljson-c -lzstd -lbrotlidec -lhs -lcrypto -lz -lpthread
+LIBS := -lxdp -lbpf -lcap-ng -lpcap -ljson-c -lzstd -lbrotlidec -lhs -lcrypto -lz -lpthread
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 Q    := $(if $(V),,@)
 say   = @printf '  %-5s %s\n' $1 $(patsubst $O/%,%,$@) && mkdir -p $(@D)
@@ -50,6 +50,12 @@ $O/golden: $O/tests/golden.o
 $O/perf/gen: $O/perf/gen.o
 	$(call say,LD)
 	$(CCX) $^ -o $@ $(LDFLAGS) -lm
+$O/perf/send: $O/perf/send.o
+	$(call say,LD)
+	$(CCX) $^ -o $@ $(LDFLAGS)
+$O/perf/recv: $O/perf/recv.o
+	$(call say,LD)
+	$(CCX) $^ -o $@ $(LDFLAGS) -lxdp -lbpf -lpthread
 $O/%.o: %.c | $(SKEL)
 	$(call say,CC)
 	$(CCX) -MMD -MP -c $< -o $@
@@ -112,7 +118,8 @@ grade: $O/rm-xdp
 lint:
 	$Qtools/deps lint
 	$Q$(SUB) run-lint
-CSRC := $(SRC) $(TEST) $(FUZZ) tests/golden.c tools/mkpcap.c tools/capture.c perf/gen.c
+CSRC := $(SRC) $(TEST) $(FUZZ) tests/golden.c tools/mkpcap.c tools/capture.c \
+	perf/gen.c perf/send.c perf/recv.c
 run-lint: $(RE:%.re=$O/%.re.c) $(SKEL)
 	$Qtools/lint-layers $(STAGES)
 	$Qclang-format --dry-run -Werror $(CSRC) $(BPF) $(HEAD)
@@ -147,4 +154,5 @@ clean:
 .PHONY: all demo check run-check run-unit grade lint run-lint fuzz run-fuzz bench clean
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(SKEL:.skel.h=.bpf.d) $(OBJ:.o=.d) $(TEST:%.c=$O/%.d) $O/tools/mkpcap.d $O/tests/golden.d $O/perf/gen.d
+-include $(SKEL:.skel.h=.bpf.d) $(OBJ:.o=.d) $(TEST:%.c=$O/%.d) $O/tools/mkpcap.d $O/tests/golden.d $O/perf/gen.d \
+	$O/perf/send.d $O/perf/recv.d
