@@ -12,6 +12,9 @@
 	X(format)              \
 	X(bytes)               \
 	X(source)              \
+	X(nic)                 \
+	X(nic_mode)            \
+	X(nic_live)            \
 	X(link)                \
 	X(decode)              \
 	X(defrag)              \
