@@ -12,6 +12,7 @@
 #include "user/replay.h"
 #include "user/report.h"
 #include "user/show.h"
+#include "user/source/nic_mode.h"
 
 #ifndef RM_XDP_VERSION
 #define RM_XDP_VERSION "unknown"
@@ -113,6 +114,8 @@ int main(int argc, char **argv)
 
 	if (status)
 		return status;
+	if (conf.list_interfaces)
+		return nic_show_list(stdout) == 0 && fflush(stdout) == 0 ? 0 : 1;
 	if (conf.help || conf.man || conf.version) {
 		if (conf.version)
 			printf("rm-xdp %s\n", RM_XDP_VERSION);

@@ -16,7 +16,7 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/source/mirror.h"
-#include "user/source/nic.h"
+#include "user/source/nic_mode.h"
 #include "user/source/redirect.h"
 #include "user/source/source.h"
 #include "user/source/tap.h"
@@ -225,6 +225,43 @@ static uint32_t ring_bytes(const struct live_conf *conf)
 				   : (uint32_t)(n * unit);
 }
 
+static enum live_mode choose(const struct live_iface *f, char *why, size_t size)
+{
+	static const enum live_mode modes[] = {
+		[NIC_REDIRECT] = LIVE_REDIRECT, [NIC_TAP] = LIVE_TAP, [NIC_PCAP] = LIVE_PCAP};
+
+	return modes[nic_auto(&f->nic, why, size)];
+}
+
+/* Which interface it is and how it is captured; refuses what would cut the host off. */
+static int find_iface(struct live *l, struct live_iface *f, const char *name)
+{
+	char why[NIC_WHY];
+	int err = nic_read(&f->nic, name);
+
+	if (err < 0) {
+		log_line("--iface %s: %s", name,
+			 err == -ENODEV ? "there is no such interface" : text_of(err));
+		return err;
+	}
+	f->mode = l->conf.mode;
+	if (f->mode == LIVE_AUTO) {
+		f->mode = choose(f, why, sizeof(why));
+		log_line("%s: %s, because %s", f->nic.name, mode_names[f->mode], why);
+	} else if (f->mode == LIVE_REDIRECT && !l->conf.force &&
+		   !nic_redirect_safe(&f->nic, why, sizeof(why))) {
+		log_line("%s: not redirected, because %s: the host would get no packet of it any "
+			 "more; tap copies instead, --force redirects all the same",
+			 f->nic.name, why);
+		return -EBUSY;
+	}
+	if (f->mode == LIVE_REDIRECT || f->mode == LIVE_MIRROR)
+		nic_warn(&f->nic, stderr);
+	if (!f->nic.up)
+		log_line("%s: it is down; packets come when it is brought up", f->nic.name);
+	return 0;
+}
+
 int live_open(struct live **out, const struct live_conf *conf, struct source *source)
 {
 	struct live *l = calloc(1, sizeof(*l));
@@ -249,12 +286,8 @@ int live_open(struct live **out, const struct live_conf *conf, struct source *so
 			log_line("--iface: more than %u", LIVE_IFACES);
 			return -E2BIG;
 		}
-		err = nic_read(&f->nic, conf->ifaces[i]);
-		f->mode = conf->mode;
 		l->ifaces++;
-		if (err < 0)
-			log_line("--iface %s: %s", conf->ifaces[i],
-				 err == -ENODEV ? "there is no such interface" : text_of(err));
+		err = find_iface(l, f, conf->ifaces[i]);
 	}
 	if (err == 0)
 		err = map_area(l, each);

@@ -28,7 +28,8 @@ int xsk_queue_open(struct xsk_queue *q, uint8_t *area, uint32_t at, uint32_t buf
 		   uint32_t buffer_bytes, uint32_t id)
 {
 	struct xsk_umem_config conf = {
-		.fill_size = buffers,
+		/* Twice: the kernel shows frames before it shows that their buffers are taken. */
+		.fill_size = 2 * buffers,
 		.comp_size = 64,
 		.frame_size = buffer_bytes,
 	};
@@ -193,7 +194,7 @@ void xsk_release(struct xsk_ring *r)
 	if (r->back == 0)
 		return;
 	pthread_spin_lock(&q->lock);
-	/* There is always room: the ring holds as many as there are buffers. */
+	/* There is always room: the ring holds more than there are buffers. */
 	if (xsk_ring_prod__reserve(&q->fill, r->back, &index) == r->back) {
 		for (uint32_t i = 0; i < r->back; i++)
 			*xsk_ring_prod__fill_addr(&q->fill, index + i) = r->addr[i];
