@@ -41,6 +41,7 @@ static struct sink *open_sink(const char *path, bool append, bool threads, uint3
 								.buffers = 3,
 								.buffer_bytes = BUFFER}),
 			      0);
+	CU_ASSERT_EQUAL_FATAL(sink_start(s), 0);
 	return s;
 }
 

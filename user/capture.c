@@ -7,9 +7,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/privileges.h"
 #include "user/report.h"
 #include "user/source/live.h"
 #include "user/steer/handover.h"
@@ -49,7 +51,7 @@ struct capture {
 	_Atomic int64_t left;      /* of --max-packets */
 	_Atomic int phase;
 	/* of the main thread */
-	uint64_t next_clock, next_stats, next_health;
+	uint64_t next_clock, next_look, next_stats, next_health;
 	struct {
 		uint64_t ns, packets, bytes, lost; /* at the line before */
 	} health;
@@ -344,6 +346,11 @@ static void chores(struct capture *c, uint64_t now)
 		live_set_clock(c->r->live);
 		c->next_clock = now + NS_PER_S;
 	}
+	if (now >= c->next_look) {
+		if (live_look(c->r->live) == 0)
+			source_stop(c->r->source);
+		c->next_look = now + NS_PER_S;
+	}
 	if (!stats && !health)
 		return;
 	if (stats)
@@ -364,7 +371,7 @@ static void control(struct capture *c)
 {
 	uint64_t now = clock_ns();
 
-	c->next_clock = now + NS_PER_S;
+	c->next_clock = c->next_look = now + NS_PER_S;
 	c->next_stats = now + c->r->conf->stats_interval * NS_PER_S;
 	c->next_health = now + c->r->conf->health_ms * NS_PER_MS;
 	c->health.ns = now;
@@ -457,6 +464,19 @@ static int run_workers(struct capture *c)
 	return started == c->workers ? 0 : -EAGAIN;
 }
 
+/* After the drop: better refused now than found out when the first body comes. */
+static int check_folder(const struct run *r)
+{
+	const struct extract *x = &r->shard[0].extract;
+
+	if (!x->on || privileges_can_write(x->folder))
+		return 0;
+	log_line("--extract-files %s: user %s cannot write there; give it to that user, or name "
+		 "another with --user",
+		 r->conf->extract, r->conf->user);
+	return -EACCES;
+}
+
 int capture_run(struct run *r)
 {
 	const struct conf *conf = r->conf;
@@ -476,6 +496,14 @@ int capture_run(struct run *r)
 		err = run_open(r);
 	if (err == 0)
 		err = open_workers(c);
+	if (err == 0)
+		err = privileges_drop(conf->user);
+	if (err == 0)
+		err = check_folder(r);
+	if (err == 0 && r->sink)
+		err = sink_start(r->sink);
+	if (conf->max_seconds)
+		alarm((unsigned)conf->max_seconds); /* from now on */
 	if (err == 0)
 		err = run_workers(c);
 	if (err == 0)

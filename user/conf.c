@@ -72,6 +72,8 @@ static const struct opt_row rows[] = {
 	FLAG("immediate", 0, immediate, "The same as --capture-read-timeout-ms 1."),
 	FLAG("promisc", 0, promisc,
 	     "Take packets for other hosts in a tap too; redirect always does."),
+	TEXT("user", 0, "NAME", user, "nobody",
+	     "Whom live capture runs as once everything is open, when it was started by root."),
 	FLAG("list-interfaces", 0, list_interfaces,
 	     "Show the interfaces, what they can do, and which mode auto would choose."),
 	HEADING("Output"),

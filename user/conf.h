@@ -26,6 +26,7 @@ struct conf {
 	struct string_list pcap;
 	const char *filter;
 	struct string_list ifaces;
+	const char *user;
 	uint64_t capture_mode; /* enum live_mode */
 	uint64_t snaplen, buffer_bytes, read_timeout_ms, health_ms;
 	bool force, promisc, immediate, list_interfaces;

@@ -12,6 +12,7 @@
 #include "user/base/log.h"
 #include "user/event/json.h"
 #include "user/event/record_http.h"
+#include "user/privileges.h"
 #include "user/shard.h"
 
 #define PART_NAME 48U
@@ -28,15 +29,19 @@ int extract_open(struct shard *s)
 {
 	struct extract *x = &s->extract;
 	const char *folder = s->conf->extract;
+	bool made;
 
 	x->folder = x->index = -1;
 	if (!folder)
 		return 0;
-	if (mkdir(folder, 0755) < 0 && errno != EEXIST) {
+	made = mkdir(folder, 0755) == 0;
+	if (!made && errno != EEXIST) {
 		fail(x, folder);
 		return -EIO;
 	}
 	x->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (x->folder >= 0 && made && s->conf->ifaces.n)
+		privileges_give(x->folder, s->conf->user); /* whether it can write is checked */
 	if (x->folder >= 0)
 		x->index = openat(x->folder, "index.jsonl",
 				  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);

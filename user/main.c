@@ -24,50 +24,64 @@ static void on_signal(int sig)
 {
 	/* --max-seconds is a wish, and live capture has no other end; else an interrupt is trouble
 	 */
+	if (sig == SIGHUP) {
+		if (run.sink)
+			sink_rotate(run.sink);
+		return;
+	}
 	run_interrupt(&run, sig != SIGALRM && !run.live);
 }
 
 static void catch_signals(const struct conf *conf)
 {
 	struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+	struct sigaction rotate = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGALRM, &stop, NULL);
+	if (conf->ifaces.n)
+		sigaction(SIGHUP, &rotate, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGXFSZ, &ignore, NULL); /* a size limit is an error like a full disk */
 	if (conf->max_seconds)
 		alarm((unsigned)conf->max_seconds);
 }
 
-static bool write_stats(const struct conf *conf, const char *line, size_t len)
-{
-	FILE *f = fopen(conf->stats_output, "w");
-	bool good = f && fwrite(line, 1, len, f) == len;
+/* Files that are written at the end, opened while that may be done. */
+struct outputs {
+	FILE *stats, *perf;
+};
 
-	if (f && fclose(f) != 0)
-		good = false;
+static FILE *open_output(const char *option, const char *path)
+{
+	FILE *f = path && strcmp(path, "-") == 0 ? stdout : path ? fopen(path, "we") : NULL;
+
+	if (path && !f)
+		log_line("%s %s: %s", option, path,
+			 strerror(errno)); /* NOLINT(concurrency-mt-unsafe) */
+	return f;
+}
+
+static bool open_outputs(struct outputs *o, const struct conf *conf)
+{
+	o->stats = open_output("--stats-output", conf->stats_output);
+	o->perf = open_output("--perf-report", conf->perf_report);
+	return (o->stats || !conf->stats_output) && (o->perf || !conf->perf_report);
+}
+
+/* Whether all of it was written. */
+static bool close_output(const char *option, FILE *f)
+{
+	bool good = !ferror(f) && (f == stdout ? fflush(f) : fclose(f)) == 0;
+
 	if (!good)
-		log_line("--stats-output %s: cannot be written", conf->stats_output);
+		log_line("%s: cannot be written", option);
 	return good;
 }
 
-static bool write_perf(const struct conf *conf, const struct report *r)
-{
-	FILE *f = strcmp(conf->perf_report, "-") == 0 ? stdout : fopen(conf->perf_report, "we");
-	bool good = f;
-
-	if (f)
-		ledger_show(&r->ledger, &run, f);
-	if (f && (f == stdout ? fflush(f) : fclose(f)) != 0)
-		good = false;
-	if (!good)
-		log_line("--perf-report %s: cannot be written", conf->perf_report);
-	return good;
-}
-
-static int report(const struct conf *conf)
+static int report(const struct conf *conf, const struct outputs *o)
 {
 	static struct report r;
 	static char line[REPORT_STATS_MAX];
@@ -89,9 +103,13 @@ static int report(const struct conf *conf)
 			status = 1;
 		}
 	}
-	if (conf->perf_report && run.live && !write_perf(conf, &r))
+	if (o->perf && run.live)
+		ledger_show(&r.ledger, &run, o->perf);
+	if (o->perf && !close_output("--perf-report", o->perf))
 		status = 1;
-	if (conf->stats_output && !write_stats(conf, line, len))
+	if (o->stats)
+		fwrite(line, 1, len, o->stats);
+	if (o->stats && !close_output("--stats-output", o->stats))
 		status = 1;
 	for (uint32_t w = 0; w < conf->workers; w++)
 		if (run.shard[w].extract.failed)
@@ -104,12 +122,13 @@ static int report(const struct conf *conf)
 		log_line("the balance sheet does not add up: please report this");
 		status = 1;
 	}
-	return source_trouble(run.source) ? 1 : status;
+	return source_trouble(run.source) || (run.live && live_trouble(run.live)) ? 1 : status;
 }
 
 int main(int argc, char **argv)
 {
 	static struct conf conf;
+	struct outputs outputs;
 	int status = conf_read(&conf, argc, argv), err;
 
 	if (status)
@@ -125,12 +144,14 @@ int main(int argc, char **argv)
 			conf_help();
 		return fflush(stdout) == 0 ? 0 : 1;
 	}
+	if (!open_outputs(&outputs, &conf))
+		return 1;
 	catch_signals(&conf);
 	err = run_begin(&run, &conf);
 	if (err == 0)
 		err = conf.ifaces.n ? capture_run(&run) : replay_run(&run);
 	if (err == 0)
-		status = report(&conf);
+		status = report(&conf, &outputs);
 	else
 		status = err == -EINVAL ? 2 : 1;
 	run_close(&run);

@@ -248,6 +248,8 @@ int replay_run(struct run *r)
 		err = run_open(r);
 	if (err == 0)
 		err = defrag_open(&r->defrag, &defrag);
+	if (err == 0 && r->sink)
+		err = sink_start(r->sink);
 	line.stations = conf->workers == 1 ? 1 : 2 * conf->workers;
 	if (conf->workers > 1 && conf->worker_queue / 1024 * conf->workers > line.stations)
 		line.stations = (uint32_t)(conf->worker_queue / 1024) * conf->workers;

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "user/base/backoff.h"
@@ -17,7 +19,10 @@ struct sink {
 	int fd;
 	bool regular;
 	pthread_t thread;
-	_Atomic bool stop, failed, pipe_closed;
+	bool started;
+	int folder; /* of the file, for rotation; -1 where it cannot be rotated */
+	const char *name;
+	_Atomic bool stop, failed, pipe_closed, rotate;
 	uint64_t good; /* file size up to the last whole line */
 	uint64_t lost;
 	struct outbox *box;
@@ -47,6 +52,19 @@ static void cut_tail(struct sink *s)
 	s->good = (uint64_t)lseek(s->fd, end, SEEK_SET);
 }
 
+static int open_folder(struct sink *s)
+{
+	char folder[4096];
+	const char *slash = strrchr(s->conf.path, '/');
+
+	s->name = slash ? slash + 1 : s->conf.path;
+	if (snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - s->conf.path) + 1 : 1,
+		     slash ? s->conf.path : ".") >= (int)sizeof(folder))
+		return -ENAMETOOLONG;
+	s->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->folder < 0 ? -errno : 0;
+}
+
 static int open_file(struct sink *s)
 {
 	struct stat st;
@@ -64,7 +82,7 @@ static int open_file(struct sink *s)
 	s->regular = S_ISREG(st.st_mode) && strcmp(s->conf.path, "-") != 0;
 	if (s->regular && s->conf.append)
 		cut_tail(s);
-	return 0;
+	return s->regular && s->conf.live ? open_folder(s) : 0;
 }
 
 static void fail(struct sink *s, int err, const char *buf, size_t written)
@@ -129,14 +147,52 @@ static bool drain(struct sink *s)
 	return any;
 }
 
+/* The new file's name is free only once the old one has another. */
+static void rotate(struct sink *s)
+{
+	char suffixed[512];
+	struct stat here, there;
+	struct tm tm;
+	time_t now = time(NULL);
+	size_t n;
+	int fd;
+
+	if (s->folder < 0)
+		return;
+	gmtime_r(&now, &tm);
+	n = (size_t)snprintf(suffixed, sizeof(suffixed), "%s.", s->name);
+	if (n + 32 > sizeof(suffixed))
+		return;
+	strftime(suffixed + n, sizeof(suffixed) - n, "%Y%m%dT%H%M%SZ", &tm);
+	if (fstat(s->fd, &here) == 0 && fstatat(s->folder, s->name, &there, 0) == 0 &&
+	    here.st_ino == there.st_ino && here.st_dev == there.st_dev &&
+	    renameat(s->folder, s->name, s->folder, suffixed) < 0) {
+		log_line("%s: cannot be rotated: %s", s->conf.path,
+			 strerror(errno)); /* NOLINT(concurrency-mt-unsafe) */
+		return;
+	}
+	fd = openat(s->folder, s->name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (fd < 0) {
+		log_line("%s: cannot be made anew: %s", s->conf.path,
+			 strerror(errno)); /* NOLINT(concurrency-mt-unsafe) */
+		return;
+	}
+	close(s->fd);
+	s->fd = fd;
+	s->good = (uint64_t)lseek(fd, 0, SEEK_END);
+}
+
 static void *run(void *arg)
 {
 	struct sink *s = arg;
 
 	/* It never spins: the cores are the workers'. */
-	while (!atomic_load_explicit(&s->stop, memory_order_acquire))
+	while (!atomic_load_explicit(&s->stop, memory_order_acquire)) {
+		if (atomic_exchange_explicit(&s->rotate, false, memory_order_relaxed))
+			rotate(s);
 		if (!drain(s))
 			nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+	}
 	drain(s);
 	return NULL;
 }
@@ -150,7 +206,7 @@ int sink_open(struct sink **out, const struct sink_conf *conf)
 	if (!s)
 		return -ENOMEM;
 	s->conf = *conf;
-	s->fd = -1;
+	s->fd = s->folder = -1;
 	s->box = aligned_alloc(64, conf->workers * sizeof(*s->box));
 	if (!s->box) {
 		free(s);
@@ -168,10 +224,7 @@ int sink_open(struct sink **out, const struct sink_conf *conf)
 		for (uint32_t i = 1; i < conf->buffers; i++)
 			ring_push(&box->empty, i);
 	}
-	if (err == 0 && conf->threads)
-		err = -pthread_create(&s->thread, NULL, run, s);
 	if (err < 0) {
-		s->conf.threads = false;
 		sink_close(s);
 		return err;
 	}
@@ -179,13 +232,21 @@ int sink_open(struct sink **out, const struct sink_conf *conf)
 	return 0;
 }
 
-static void stop_thread(struct sink *s)
+int sink_start(struct sink *s)
 {
 	if (!s->conf.threads)
+		return 0;
+	s->started = pthread_create(&s->thread, NULL, run, s) == 0;
+	return s->started ? 0 : -EAGAIN;
+}
+
+static void stop_thread(struct sink *s)
+{
+	if (!s->started)
 		return;
 	atomic_store_explicit(&s->stop, true, memory_order_release);
 	pthread_join(s->thread, NULL);
-	s->conf.threads = false;
+	s->started = false;
 }
 
 void sink_close(struct sink *s)
@@ -200,6 +261,8 @@ void sink_close(struct sink *s)
 	free(s->box);
 	if (s->fd >= 0)
 		close(s->fd);
+	if (s->folder >= 0)
+		close(s->folder);
 	free(s);
 }
 
@@ -247,6 +310,11 @@ void sink_line(struct sink *s, const char *line, size_t len)
 {
 	stop_thread(s);
 	write_all(s, line, len);
+}
+
+void sink_rotate(struct sink *s)
+{
+	atomic_store_explicit(&s->rotate, true, memory_order_relaxed);
 }
 
 bool sink_failed(const struct sink *s)

@@ -40,8 +40,10 @@ struct outbox {
 
 struct sink;
 
-/* 0 or negative errno. */
+/* Opens the file; 0 or negative errno. */
 int sink_open(struct sink **out, const struct sink_conf *conf);
+/* Starts the thread, where there is to be one. */
+int sink_start(struct sink *s);
 /* Writes what is left.  Call after all workers have ended. */
 void sink_close(struct sink *s);
 
@@ -51,6 +53,10 @@ char *sink_next(struct sink *s, uint32_t worker, size_t used);
 
 /* A line from the main thread, after the workers have ended. */
 void sink_line(struct sink *s, const char *line, size_t len);
+
+/* From a signal handler: the file gets the time as a suffix, and a new one begins between two
+ * lines.  One that was moved away already stays as it is. */
+void sink_rotate(struct sink *s);
 
 bool sink_failed(const struct sink *s);
 bool sink_pipe_closed(const struct sink *s);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ struct live_iface {
 	struct nic nic;
 	enum live_mode mode;
 	uint16_t row;
+	bool gone, down;
 	struct redirect redirect;
 	struct mirror mirror;
 	struct tap_bpf *fanout;
@@ -59,6 +61,7 @@ struct live {
 	uint8_t *area;
 	size_t area_bytes;
 	struct live_worker *worker;
+	bool trouble;
 	_Atomic int64_t offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
 };
 
@@ -257,7 +260,8 @@ static int find_iface(struct live *l, struct live_iface *f, const char *name)
 	}
 	if (f->mode == LIVE_REDIRECT || f->mode == LIVE_MIRROR)
 		nic_warn(&f->nic, stderr);
-	if (!f->nic.up)
+	f->down = !f->nic.up;
+	if (f->down)
 		log_line("%s: it is down; packets come when it is brought up", f->nic.name);
 	return 0;
 }
@@ -479,6 +483,54 @@ void live_set_clock(struct live *l)
 			      (int64_t)((uint64_t)wall.tv_sec * NS_PER_S + (uint64_t)wall.tv_nsec -
 					(before + (after - before) / 2)),
 			      memory_order_relaxed);
+}
+
+/* ---- what becomes of the interfaces ---- */
+
+static void lose(struct live *l, struct live_iface *f, const char *why)
+{
+	log_line("%s: %s: its capture ends here", f->nic.name, why);
+	f->gone = l->trouble = true;
+}
+
+static void look(struct live *l, struct live_iface *f)
+{
+	char name[IF_NAMESIZE];
+	struct nic now;
+
+	/* One that returns under its name has another index: its packets do not come to us. */
+	if (!if_indextoname((unsigned)f->nic.ifindex, name)) {
+		lose(l, f, "the interface is gone");
+		return;
+	}
+	if (strcmp(name, f->nic.name) != 0) {
+		log_line("%s: is called %s now; its capture goes on", f->nic.name, name);
+		snprintf(f->nic.name, sizeof(f->nic.name), "%s", name);
+	}
+	if (nic_read(&now, name) < 0 || now.ifindex != f->nic.ifindex)
+		return;
+	if (now.up == f->down)
+		log_line("%s: was brought %s", name, now.up ? "up" : "down");
+	f->down = !now.up;
+	if (f->mode == LIVE_REDIRECT && now.up && now.rx_queues != f->nic.rx_queues)
+		lose(l, f, "its number of receive queues was changed");
+}
+
+uint32_t live_look(struct live *l)
+{
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < l->ifaces; i++) {
+		if (!l->iface[i].gone)
+			look(l, &l->iface[i]);
+		left += !l->iface[i].gone;
+	}
+	return left;
+}
+
+bool live_trouble(const struct live *l)
+{
+	return l->trouble;
 }
 
 /* ---- what was seen and lost ---- */

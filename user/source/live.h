@@ -99,6 +99,11 @@ void live_wait(struct live *l, uint32_t worker, int ms);
 /* The clock that CLOCK_MONOTONIC times of the kernel are turned into wall time with. */
 void live_set_clock(struct live *l);
 
+/* Looks after the interfaces, once a second: says what became of one.  How many are left. */
+uint32_t live_look(struct live *l);
+/* One was lost while it was captured. */
+bool live_trouble(const struct live *l);
+
 uint32_t live_ifaces(const struct live *l);
 void live_iface_stats(const struct live *l, uint32_t iface, struct live_iface_stats *out);
 uint32_t live_rings(const struct live *l);
