@@ -12,6 +12,8 @@
 	X(format)              \
 	X(bytes)               \
 	X(source)              \
+	X(cbpf_kernel)         \
+	X(cbpf)                \
 	X(nic)                 \
 	X(nic_mode)            \
 	X(nic_live)            \
