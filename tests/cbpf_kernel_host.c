@@ -23,6 +23,7 @@ const struct cbpf_conf kernel_skb = {.place = CBPF_SKB, .counters_fd = -1, .next
 
 bool kernel_here(void)
 {
+	static bool said;
 	struct bpf_insn two[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K},
 		{.code = BPF_JMP | BPF_EXIT},
@@ -33,7 +34,10 @@ bool kernel_here(void)
 		close(fd);
 		return true;
 	}
-	fprintf(stderr, "cbpf: not run in the kernel: bpf(2) says %s\n", strerrorname_np(errno));
+	if (!said)
+		fprintf(stderr, "cbpf: not run in the kernel: bpf(2) says %s\n",
+			strerrorname_np(errno));
+	said = true;
 	CU_PASS("no bpf(2)");
 	return false;
 }

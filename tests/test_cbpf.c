@@ -111,6 +111,11 @@ static void refusals(void)
 		BPF_STMT(BPF_JMP | BPF_JA, -2),
 		BPF_STMT(BPF_RET | BPF_K, 1),
 	};
+	static const struct sock_filter never[] = {
+		BPF_STMT(BPF_RET | BPF_K, 1),         BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ, 0, 1, 0), BPF_STMT(BPF_RET | BPF_K, 1),
+		BPF_STMT(BPF_JMP | BPF_JA, 1),        BPF_STMT(BPF_RET | BPF_K, 1),
+	};
 
 	for (int place = CBPF_XDP; place <= CBPF_SKB; place++) {
 		for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -124,6 +129,9 @@ static void refusals(void)
 		CHECK(translate(loop, 1, place) == -EINVAL, "no end");
 		CHECK(translate(loop, 3, place) == -EOPNOTSUPP, "a loop");
 		CHECK(translate(loop + 2, 1, place) == 0, "everything");
+		CHECK(translate(never, 2, place) == 0, "never reached");
+		CHECK(translate(never, 4, place) == -EINVAL, "a bad jt, never reached");
+		CHECK(translate(never + 3, 3, place) == -EINVAL, "a bad jump, never reached");
 	}
 }
 
@@ -313,85 +321,95 @@ static void random_programs(void)
 }
 
 /* What pcap_compile() does not make, or bpf_filter() leaves open. */
+static const struct {
+	uint32_t value; /* for a packet of 60 bytes 0, 1, 2, ... */
+	uint32_t n;
+	struct sock_filter at[5];
+	const char *what;
+} book[] = {
+	{60,
+	 3,
+	 {BPF_STMT(BPF_LDX | BPF_LEN, 0), BPF_STMT(BPF_LD | BPF_IMM, 0),
+	  BPF_STMT(BPF_RET | BPF_X, 0)},
+	 "RET X"},
+	{0, 1, {BPF_STMT(BPF_RET | BPF_A, 0)}, "A at the start"},
+	{7,
+	 3,
+	 {BPF_STMT(BPF_LD | BPF_B | BPF_IND, 7), BPF_STMT(BPF_RET | BPF_A, 0)},
+	 "X at the start"},
+	{0,
+	 2,
+	 {BPF_STMT(BPF_LD | BPF_MEM, 15), BPF_STMT(BPF_RET | BPF_A, 0)},
+	 "memory at the start"},
+	{9,
+	 5,
+	 {BPF_JUMP(BPF_JMP | BPF_JEQ, 0, 0, 1), BPF_STMT(BPF_LD | BPF_IMM, 9), BPF_STMT(BPF_STX, 3),
+	  BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0), BPF_STMT(BPF_RET | BPF_A, 0)},
+	 "a jump"},
+	{0,
+	 3,
+	 {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_LSH, 32),
+	  BPF_STMT(BPF_RET | BPF_A, 0)},
+	 "left by 32"},
+	{0,
+	 3,
+	 {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_RSH, -1U),
+	  BPF_STMT(BPF_RET | BPF_A, 0)},
+	 "right by 2^32 - 1"},
+	{0,
+	 3,
+	 {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_DIV, 0),
+	  BPF_STMT(BPF_RET | BPF_K, 1)},
+	 "by 0"},
+	{0,
+	 3,
+	 {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_MOD, 0),
+	  BPF_STMT(BPF_RET | BPF_K, 1)},
+	 "modulo 0"},
+	{0,
+	 2,
+	 {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, -1), BPF_STMT(BPF_RET | BPF_K, 1)},
+	 "before the packet"},
+	{0,
+	 2,
+	 {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 57), BPF_STMT(BPF_RET | BPF_K, 1)},
+	 "half behind the packet"},
+	{0,
+	 3,
+	 {BPF_STMT(BPF_LDX | BPF_IMM, -4), BPF_STMT(BPF_LD | BPF_B | BPF_IND, 8),
+	  BPF_STMT(BPF_RET | BPF_K, 1)},
+	 "X + k wraps to 4"},
+	{0,
+	 3,
+	 {BPF_STMT(BPF_LDX | BPF_IMM, 0x80000005), BPF_STMT(BPF_LD | BPF_W | BPF_IND, 0x7fffffff),
+	  BPF_STMT(BPF_RET | BPF_K, 1)},
+	 "X + k wraps to 4, from the middle"},
+	{-1U, 1, {BPF_STMT(BPF_RET | BPF_K, -1U)}, "all of it"},
+};
+
 static void by_the_book(void)
 {
-	static const struct {
-		uint32_t value; /* for a packet of 60 bytes 0, 1, 2, ... */
-		uint32_t n;
-		struct sock_filter at[5];
-		const char *what;
-	} rows[] = {
-		{60,
-		 3,
-		 {BPF_STMT(BPF_LDX | BPF_LEN, 0), BPF_STMT(BPF_LD | BPF_IMM, 0),
-		  BPF_STMT(BPF_RET | BPF_X, 0)},
-		 "RET X"},
-		{0, 1, {BPF_STMT(BPF_RET | BPF_A, 0)}, "A at the start"},
-		{7,
-		 3,
-		 {BPF_STMT(BPF_LD | BPF_B | BPF_IND, 7), BPF_STMT(BPF_RET | BPF_A, 0)},
-		 "X at the start"},
-		{0,
-		 2,
-		 {BPF_STMT(BPF_LD | BPF_MEM, 15), BPF_STMT(BPF_RET | BPF_A, 0)},
-		 "memory at the start"},
-		{9,
-		 5,
-		 {BPF_JUMP(BPF_JMP | BPF_JEQ, 0, 0, 1), BPF_STMT(BPF_LD | BPF_IMM, 9),
-		  BPF_STMT(BPF_STX, 3), BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
-		  BPF_STMT(BPF_RET | BPF_A, 0)},
-		 "a jump"},
-		{0,
-		 3,
-		 {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_LSH, 32),
-		  BPF_STMT(BPF_RET | BPF_A, 0)},
-		 "left by 32"},
-		{0,
-		 3,
-		 {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_RSH, -1U),
-		  BPF_STMT(BPF_RET | BPF_A, 0)},
-		 "right by 2^32 - 1"},
-		{0,
-		 3,
-		 {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_DIV, 0),
-		  BPF_STMT(BPF_RET | BPF_K, 1)},
-		 "by 0"},
-		{0,
-		 3,
-		 {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_MOD, 0),
-		  BPF_STMT(BPF_RET | BPF_K, 1)},
-		 "modulo 0"},
-		{0,
-		 2,
-		 {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, -1), BPF_STMT(BPF_RET | BPF_K, 1)},
-		 "before the packet"},
-		{0,
-		 2,
-		 {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 57), BPF_STMT(BPF_RET | BPF_K, 1)},
-		 "half behind the packet"},
-		{-1U, 1, {BPF_STMT(BPF_RET | BPF_K, -1U)}, "all of it"},
-	};
 	struct build b = {.n = 60};
 
 	for (uint32_t i = 0; i < 60; i++)
 		b.at[i] = (uint8_t)i;
 	if (!kernel_here())
 		return;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+	for (size_t i = 0; i < sizeof(book) / sizeof(*book); i++) {
 		static struct oracle o;
 		int64_t got;
 		int fd;
 
-		o.n = rows[i].n;
-		memcpy(o.at, rows[i].at, sizeof(rows[i].at));
-		fd = kernel_load_classic(&o, &kernel_skb, rows[i].what);
+		o.n = book[i].n;
+		memcpy(o.at, book[i].at, sizeof(book[i].at));
+		fd = kernel_load_classic(&o, &kernel_skb, book[i].what);
 		got = kernel_run_skb(fd, b.at, 60);
-		CHECK(got == rows[i].value, "%s: %lld", rows[i].what, (long long)got);
+		CHECK(got == book[i].value, "%s: %lld", book[i].what, (long long)got);
 		close(fd);
-		fd = kernel_load_classic(&o, &kernel_xdp, rows[i].what);
+		fd = kernel_load_classic(&o, &kernel_xdp, book[i].what);
 		got = kernel_run_xdp(fd, b.at, 60, 0);
-		CHECK(got == (rows[i].value ? kernel_xdp.accept : kernel_xdp.reject), "%s: %lld",
-		      rows[i].what, (long long)got);
+		CHECK(got == (book[i].value ? kernel_xdp.accept : kernel_xdp.reject), "%s: %lld",
+		      book[i].what, (long long)got);
 		close(fd);
 	}
 }
