@@ -12,6 +12,7 @@
 #include "bpf/xdp_view.h"
 #include "bpf/parse.h"
 #include "bpf/key.h"
+#include "bpf/offload.h"
 
 const volatile __u32 workers = 1;
 const volatile __u32 otherwise = 2; /* XDP_PASS */
@@ -58,22 +59,47 @@ static __always_inline void write_meta(struct xdp_md *ctx, __u32 len, __u64 hash
 	meta->time_ns = bpf_ktime_get_ns();
 }
 
+/* A function of its own for the verifier, which else follows each of its ends through all that
+ * comes behind. */
+__noinline int parse(struct xdp_md *ctx, struct rm_parsed *p)
+{
+	struct rm_view view = rm_view_of(ctx);
+
+	if (p)
+		rm_parse(&view, p);
+	return 0;
+}
+
 SEC("xdp.frags")
 int steer(struct xdp_md *ctx)
 {
-	struct rm_view view = rm_view_of(ctx);
-	struct rm_parsed p;
+	enum rm_kernel_count whole = RM_KERNEL_DELIVERED;
+	__u32 slot, len = (__u32)bpf_xdp_get_buff_len(ctx), keep = 0;
+	struct rm_parsed p = {0};
+	struct rm_view view;
 	__u64 hash = 0;
-	__u32 slot;
 	int verdict;
 
-	rm_parse(&view, &p);
+	parse(ctx, &p);
+	view = rm_view_of(ctx);
 	if (p.layers)
 		hash = hash_of(&p.tuple);
-	write_meta(ctx, bpf_xdp_get_buff_len(ctx), hash);
+	if (offload) {
+		switch (look_up(&view, &p, len, &keep)) {
+		case RM_COUNT:
+			return done(RM_KERNEL_COUNTED, XDP_DROP);
+		case RM_CUT:
+			if (keep < len && bpf_xdp_adjust_tail(ctx, (int)keep - (int)len) == 0)
+				whole = RM_KERNEL_CUT;
+			break;
+		default:
+			break;
+		}
+	}
+	write_meta(ctx, len, hash);
 	slot = ctx->rx_queue_index * workers + rm_steer(hash, workers);
 	verdict = bpf_redirect_map(&xsks, slot, otherwise);
-	return done(verdict == XDP_REDIRECT ? RM_KERNEL_DELIVERED : RM_KERNEL_NO_SOCKET, verdict);
+	return done(verdict == XDP_REDIRECT ? whole : RM_KERNEL_NO_SOCKET, verdict);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* tap — AF_PACKET fanout: which of the sockets gets a packet, by the hash that steers in XDP. */
+/*
+ * tap — AF_PACKET fanout: which of the sockets gets a packet, by the hash that steers in XDP; and
+ * the filter of these sockets where flows are offloaded: how much of a packet is copied.
+ */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/skb_view.h"
 #include "bpf/parse.h"
 #include "bpf/key.h"
+#include "bpf/offload.h"
+
+#define ALL 0x40000 /* no packet is longer */
 
 const volatile __u32 workers = 1;
 
@@ -20,19 +26,71 @@ struct {
 	__type(value, struct room);
 } rooms SEC(".maps");
 
-SEC("socket")
-int fanout(struct __sk_buff *skb)
+static __always_inline struct rm_view view_of(struct __sk_buff *skb)
 {
 	__u32 zero = 0;
 	struct room *room = bpf_map_lookup_elem(&rooms, &zero);
-	struct rm_view view = {.skb = skb};
-	struct rm_parsed p;
 
-	if (workers == 1 || !room)
+	return (struct rm_view){.skb = skb, .room = room ? room->bytes : 0};
+}
+
+/* A function of its own for the verifier, which else follows each of its ends through all that
+ * comes behind. */
+__noinline int parse(struct __sk_buff *skb, struct rm_parsed *p)
+{
+	struct rm_view view = view_of(skb);
+
+	if (p && view.room)
+		rm_parse(&view, p);
+	return 0;
+}
+
+SEC("socket")
+int fanout(struct __sk_buff *skb)
+{
+	struct rm_parsed p = {0};
+
+	if (workers == 1)
 		return 0;
-	view.room = room->bytes;
-	rm_parse(&view, &p);
-	return p.layers ? rm_steer(hash_of(&p.tuple), workers) : 0;
+	parse(skb, &p);
+	return p.layers ? (int)rm_steer(hash_of(&p.tuple), workers) : 0;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RM_KERNEL_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} counts SEC(".maps");
+
+static __always_inline int done(enum rm_kernel_count what, int keep)
+{
+	__u32 row = what;
+	__u64 *n = bpf_map_lookup_elem(&counts, &row);
+
+	if (n)
+		(*n)++;
+	return keep;
+}
+
+SEC("socket")
+int copy(struct __sk_buff *skb)
+{
+	struct rm_view view = view_of(skb);
+	struct rm_parsed p = {0};
+	__u32 keep = 0;
+
+	if (!view.room)
+		return done(RM_KERNEL_DELIVERED, ALL);
+	parse(skb, &p);
+	switch (look_up(&view, &p, skb->len + (skb->vlan_present ? 4 : 0), &keep)) {
+	case RM_COUNT:
+		return done(RM_KERNEL_COUNTED, 0);
+	case RM_CUT:
+		return done(RM_KERNEL_CUT, (int)keep);
+	default:
+		return done(RM_KERNEL_DELIVERED, ALL);
+	}
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

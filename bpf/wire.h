@@ -80,8 +80,41 @@ struct rm_meta {
 enum rm_kernel_count { RM_KERNEL_COUNTS(RM_KERNEL_ENUM) RM_KERNEL_MAX };
 #undef RM_KERNEL_ENUM
 
+/*
+ * Offload: what the kernel does with further packets of one direction of a flow.  SYN, FIN and RST
+ * always pass.  User space writes the verdicts, the kernel the rows that they name.
+ */
+enum rm_offload {
+	RM_FULL,  /* handed on as they are */
+	RM_CUT,   /* without all but the first RM_CUT_BYTES of their payload */
+	RM_COUNT, /* counted in their row, and not handed on */
+};
+
+#define RM_CUT_BYTES 24
+
+struct rm_flow_id {
+	struct rm_tuple tuple;
+	__u32 layers; /* IP headers; IPv6 where bit 8 is set */
+	__u32 pad;
+};
+
+struct rm_verdict {
+	__u32 row;
+	__u8 what[2]; /* enum rm_offload, of packets from the lower and the higher endpoint */
+	__u16 pad;
+};
+
+/* Only ever counted up; a new user of a row remembers what it found there. */
+struct rm_offload_row {
+	__u64 packets[2], bytes[2], payload_bytes[2];
+	__u64 last_ns[2]; /* CLOCK_MONOTONIC */
+};
+
 _Static_assert(sizeof(struct rm_meta) == 24, "a multiple of 4, at most 32: bpf_xdp_adjust_meta");
 _Static_assert(sizeof(struct rm_hash_key) == 80, "shared with BPF");
+_Static_assert(sizeof(struct rm_flow_id) == 48, "a map's key: no hidden padding");
+_Static_assert(sizeof(struct rm_verdict) == 8, "a map's value");
+_Static_assert(sizeof(struct rm_offload_row) == 64, "a cache line");
 _Static_assert(sizeof(struct rm_tuple) == 40, "shared with BPF");
 
 /*

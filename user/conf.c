@@ -69,6 +69,17 @@ static const struct opt_row rows[] = {
 	       "Bytes of a packet that are looked at."),
 	NUMBER("capture-read-timeout-ms", "MS", read_timeout_ms, 1, 1000, "10",
 	       "Longest time that packets wait in a tap before a worker sees them."),
+	CHOICE("offload", 0, "off|cut|count", offload, "off",
+	       "What the kernel does with payload that nobody needs: beyond --stream-depth, where "
+	       "only ciphertext follows (TLS, SSH), or by --offload-rule. cut hands on headers and "
+	       "24 bytes, count nothing. Totals stay exact; such bytes can never be shown."),
+	NUMBER("stream-depth", "N", stream_depth, 0, UINT64_MAX / 2, "0",
+	       "With --offload: bytes of each direction that are wanted; 0 = all."),
+	TEXT("offload-rule", 0, "PORTS", offload_rule, NULL,
+	     "With --offload: flows with one of these ports, from their first packet on: "
+	     "443,5201."),
+	NUMBER("max-offloaded-flows", "N", offload_rows, 64, 1 << 24, "64K",
+	       "Flows offloaded at a time, 64 bytes each; others stay in full."),
 	FLAG("immediate", 0, immediate, "The same as --capture-read-timeout-ms 1."),
 	FLAG("promisc", 0, promisc,
 	     "Take packets for other hosts in a tap too; redirect always does."),
@@ -353,6 +364,21 @@ static int read_watched(struct conf *c)
 	return c->no_content ? wrong("nothing can be shown with", "--disable-stream-content") : 0;
 }
 
+static int read_offload_rule(struct conf *c)
+{
+	for (const char *p = c->offload_rule; p && *p;) {
+		char *end;
+		unsigned long port = strtoul(p, &end, 10);
+
+		if (end == p || port == 0 || port > 65535 || (*end && *end != ',') ||
+		    c->offload_ports == sizeof(c->offload_port) / sizeof(c->offload_port[0]))
+			return wrong("--offload-rule takes up to 64 port numbers, not", p);
+		c->offload_port[c->offload_ports++] = (uint16_t)port;
+		p = end + (*end == ',');
+	}
+	return 0;
+}
+
 static int read_hash(const char *option, const char *value)
 {
 	return value && strcmp(value, "sha256") != 0 ? wrong(option, value) : 0;
@@ -376,6 +402,8 @@ int conf_read(struct conf *c, int argc, char **argv)
 		rc = read_flow_key(c);
 	if (rc == 0)
 		read_spill(c);
+	if (rc == 0)
+		rc = read_offload_rule(c);
 	if (rc == 0)
 		rc = read_parsers(c);
 	if (rc == 0)
@@ -470,6 +498,7 @@ struct live_conf conf_live(const struct conf *c)
 		.snaplen = (uint32_t)c->snaplen,
 		.timeout_ms = (uint32_t)c->read_timeout_ms,
 		.filter = c->filter,
+		.offload_rows = c->offload ? (uint32_t)c->offload_rows : 0,
 	};
 }
 

@@ -29,6 +29,11 @@ struct conf {
 	const char *user;
 	uint64_t capture_mode; /* enum live_mode */
 	uint64_t snaplen, buffer_bytes, read_timeout_ms, health_ms;
+	uint64_t offload; /* enum rm_offload */
+	uint64_t stream_depth, offload_rows;
+	const char *offload_rule;
+	uint16_t offload_port[64];
+	uint32_t offload_ports;
 	bool force, promisc, immediate, list_interfaces;
 	uint64_t max_packets, max_seconds;
 	/* output */

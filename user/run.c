@@ -76,6 +76,7 @@ static int open_shards(struct run *r)
 	const struct conf *conf = r->conf;
 	struct shard_run run = {.conf = conf,
 				.source = r->source,
+				.live = r->live,
 				.sink = r->sink,
 				.flows = &r->flows,
 				.matches = &r->matches,

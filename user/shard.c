@@ -77,6 +77,9 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 		err = alert_open(s, run);
 	if (err == 0)
 		err = talk_open(s);
+	s->offload.live = run->live;
+	if (err == 0)
+		err = offload_open(s, run->slots);
 	if (err < 0) {
 		shard_close(s);
 		return err;
@@ -92,6 +95,7 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 
 void shard_close(struct shard *s)
 {
+	offload_close(s);
 	talk_close(s);
 	alert_close(s);
 	watch_close(s);
@@ -237,6 +241,8 @@ static uint32_t open_flow(struct shard *s, const struct arrival *a, uint32_t ord
 	find_client(s, slot, a->dir, a->tcp_flags);
 	if (s->alerts.on)
 		alert_start(s, slot);
+	if (s->offload.on)
+		offload_start(s, slot);
 	if (a->key.proto == 6 || watch_is(s, slot))
 		content_start(&s->content, slot);
 	if (watch_is(s, slot))
@@ -384,6 +390,8 @@ static void drain(struct shard *s, uint32_t slot)
 			if (s->alerts.on)
 				alert_feed(s, slot, c.dir, c.off, span_of(c.at, len));
 			parse(s, slot, &c);
+			if (s->offload.on)
+				offload_feed(s, slot, c.dir, c.off, span_of(c.at, len));
 			break;
 		}
 		case CHUNK_GAP:
@@ -391,6 +399,8 @@ static void drain(struct shard *s, uint32_t slot)
 			content_hole(&s->content, slot, c.dir, c.len,
 				     c.kind == CHUNK_CUT ? SEGMENT_CUT : SEGMENT_GAP);
 			st->tries[c.dir] = 0;
+			if (s->offload.on)
+				offload_gap(s, slot, c.dir);
 			if (st->parser)
 				talk_gap(s, slot, c.dir, c.len);
 			break;
@@ -443,7 +453,12 @@ static void close_flow(struct shard *s, uint32_t slot, enum flow_reason reason, 
 	s->ns = s->flows.flow[slot].last_ns;
 	s->number = s->flows.flow[slot].last_number;
 	s->at = UINT32_MAX; /* no packet is in hand */
+	if (s->offload.on)
+		offload_end(s, slot);
 	if (s->flows.flow[slot].proto == 6) {
+		for (uint8_t dir = 0; s->offload.on && dir < 2; dir++)
+			if (offload_skip_rest(s, slot, dir))
+				drain(s, slot);
 		tcp_flush(&s->tcp, slot);
 		drain(s, slot);
 		if (inventory_at(&s->inventory, slot)->parser)
@@ -667,6 +682,8 @@ static void on_flow_packet(struct shard *s, const struct packet *p, const struct
 	flow_key_of(&a.key, p, a.ip);
 	a.domain = s->conf->flow_key ? domain_of(s, p, f) : 0;
 	slot = flow_find(&s->flows, &a.key, a.domain, p->hash);
+	if (slot != FLOW_NONE && s->offload.on && offload_packet(s, slot, a.dir, p))
+		drain(s, slot);
 	if (slot != FLOW_NONE && flow_stale(&s->flows, slot, a.clock_ns)) {
 		ordinal = next_ordinal(s, slot, a.ts_ns);
 		end_flow(s, slot, REASON_TIMEOUT, a.clock_ns);
@@ -762,7 +779,10 @@ static void end_stale(struct shard *s, uint64_t clock_ns)
 	uint32_t slot;
 
 	while ((slot = flow_expired(&s->flows, clock_ns)) != FLOW_NONE)
-		end_flow(s, slot, REASON_TIMEOUT, clock_ns);
+		if (!s->offload.on || !offload_alive(s, slot, clock_ns))
+			end_flow(s, slot, REASON_TIMEOUT, clock_ns);
+	if (s->offload.on)
+		offload_settle(s);
 	if (s->alerts.on)
 		alert_retire(s, SHARD_BATCH);
 }
@@ -827,6 +847,7 @@ void shard_totals(const struct shard *s, struct shard_totals *t)
 	t->decode = s->decoder.counts;
 	t->flow = s->flows.counts;
 	t->tcp = s->tcp.totals;
+	t->offload = s->offload.counts;
 	t->tcp.held_peak_bytes = (uint64_t)s->tcp.pool.peak * sizeof(struct piece);
 	t->http = s->talk.http.counts;
 	t->summary = s->summary;

@@ -14,6 +14,7 @@
 #include "user/conf.h"
 #include "user/event/record.h"
 #include "user/extract.h"
+#include "user/offload.h"
 #include "user/sink/sink.h"
 #include "user/source/source.h"
 #include "user/steer/steer.h"
@@ -58,6 +59,7 @@ struct shard {
 	struct alerts alerts;
 	struct watch watch;
 	struct extract extract;
+	struct offload offload;
 	struct summary summary;
 	struct shard_counts counts;
 	/* records */
@@ -85,6 +87,7 @@ struct shard_totals {
 	struct tcp_totals tcp;
 	struct http1_counts http;
 	struct summary summary;
+	struct offload_counts offload;
 	struct defrag_counts defrag; /* in live capture each worker has its own */
 	uint64_t http_states_refused, decoders_refused, messages_surplus;
 	uint64_t matches, matches_dropped, scanned;
@@ -95,6 +98,7 @@ struct shard_totals {
 struct shard_run {
 	const struct conf *conf;
 	struct source *source;
+	struct live *live; /* or NULL */
 	struct sink *sink; /* or NULL */
 	struct quota *flows, *matches;
 	const struct pattern_set *patterns; /* or NULL */

@@ -194,7 +194,15 @@ static void fill_end(const struct shard *s, uint32_t slot, struct event_stream *
 	e->has_icmp = st->flags & STREAM_HAS_ICMP;
 	e->icmp_type = st->icmp_type;
 	e->icmp_code = st->icmp_code;
-	e->cut = e->dir[0].tcp.cut_bytes + e->dir[1].tcp.cut_bytes > 0;
+	for (int i = 0; i < 2; i++) {
+		uint8_t dir = (uint8_t)(i ? !e->a_dir : e->a_dir);
+
+		e->kept_packets[i] = s->offload.on ? s->offload.flow[slot].packets[dir] : 0;
+		e->kept_bytes[i] = s->offload.on ? s->offload.flow[slot].bytes[dir] : 0;
+	}
+	e->cut = e->dir[0].tcp.cut_bytes + e->dir[1].tcp.cut_bytes + e->kept_packets[0] +
+			 e->kept_packets[1] >
+		 0;
 	e->reason = reason;
 	if (e->status == STREAM_CLOSED)
 		e->reason = REASON_FIN;

@@ -63,6 +63,7 @@ struct event_stream {
 	bool show_preview;
 	/* flow records */
 	enum flow_reason reason;
+	uint64_t kept_packets[2], kept_bytes[2]; /* of a and b: counted in the kernel only */
 	bool is_tcp, midstream, has_icmp, cut;
 	uint8_t icmp_type, icmp_code;
 	enum tcp_state tcp_state;

@@ -214,6 +214,12 @@ static void conn(struct json *j, const struct event_stream *e)
 	json_lit(j, "}}");
 }
 
+/* Bytes that were on the wire and did not come up: whole frames, or what snaplen or offload cut. */
+static uint64_t left_out(const struct event_stream *e, int dir)
+{
+	return e->kept_packets[dir] ? e->kept_bytes[dir] : e->dir[dir].tcp.cut_bytes;
+}
+
 static void flow_object(struct json *j, const struct event_stream *e)
 {
 	static const char *const reasons[] = {"timeout",  "fin",     "rst",
@@ -226,10 +232,11 @@ static void flow_object(struct json *j, const struct event_stream *e)
 	member_u64(j, "bytes_toserver", e->dir[0].bytes);
 	member_u64(j, "bytes_toclient", e->dir[1].bytes);
 	if (e->cut) {
-		json_lit(j, ",\"bypass\":\"capture\",\"bypassed\":{\"pkts_toserver\":0,"
-			    "\"pkts_toclient\":0,\"bytes_toserver\":");
-		json_u64(j, e->dir[0].tcp.cut_bytes);
-		member_u64(j, "bytes_toclient", e->dir[1].tcp.cut_bytes);
+		json_lit(j, ",\"bypass\":\"capture\",\"bypassed\":{\"pkts_toserver\":");
+		json_u64(j, e->kept_packets[0]);
+		member_u64(j, "pkts_toclient", e->kept_packets[1]);
+		member_u64(j, "bytes_toserver", left_out(e, 0));
+		member_u64(j, "bytes_toclient", left_out(e, 1));
 		*j->at++ = '}';
 	}
 	json_lit(j, ",\"start\":");

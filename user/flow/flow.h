@@ -134,6 +134,14 @@ static inline bool flow_stale(const struct flow_table *t, uint32_t slot, uint64_
 /* A packet of the flow was seen.  The age list is kept to some seconds: moving a flow on every
  * packet costs as much as all the rest.  So a victim is among the oldest, not always the oldest. */
 void flow_touch(struct flow_table *t, uint32_t slot, uint64_t clock_ns);
+/* The flow is stale at this clock, but stays `more_ns` longer, in its place among the oldest. */
+static inline void flow_linger(struct flow_table *t, uint32_t slot, uint64_t clock_ns,
+			       uint64_t more_ns)
+{
+	struct flow *f = &t->flow[slot];
+
+	f->last_clock_ns = clock_ns - t->conf.timeout_ns[f->class] + more_ns;
+}
 void flow_set_class(struct flow_table *t, uint32_t slot, enum flow_class class);
 
 /* A flow that is stale at this clock, or FLOW_NONE. */

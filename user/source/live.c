@@ -21,6 +21,7 @@
 #include "user/source/redirect.h"
 #include "user/source/source.h"
 #include "user/source/tap.h"
+#include "user/source/verdicts.h"
 
 #define EXTRA       (BLOCK_EXTRA + (1U << 20)) /* per worker, for frames put together */
 #define AREA_MAX    UINT32_MAX                 /* places are 32 bits */
@@ -61,6 +62,7 @@ struct live {
 	uint8_t *area;
 	size_t area_bytes;
 	struct live_worker *worker;
+	struct verdicts verdicts;
 	bool trouble;
 	_Atomic int64_t offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
 };
@@ -98,6 +100,11 @@ static int open_fanout(struct live *l, struct live_iface *f)
 		return -errno;
 	memcpy((void *)f->fanout->rodata->key, &l->conf.key, sizeof(l->conf.key));
 	f->fanout->rodata->workers = l->conf.workers;
+	f->fanout->rodata->offload = l->conf.offload_rows > 0;
+	if (l->conf.offload_rows) {
+		bpf_map__reuse_fd(f->fanout->maps.verdicts, l->verdicts.map);
+		bpf_map__reuse_fd(f->fanout->maps.rows, l->verdicts.counters);
+	}
 	return tap_bpf__load(f->fanout);
 }
 
@@ -129,6 +136,10 @@ static int open_tap(struct live *l, uint32_t i, uint32_t at, uint32_t bytes)
 		if (err == 0)
 			err = add_lane(l, w, &lane);
 	}
+	for (uint32_t w = 0; w < l->conf.workers && err == 0 && l->conf.offload_rows; w++) {
+		step = "attaching the socket filter";
+		err = tap_filter(&f->tap[w], bpf_program__fd(f->fanout->progs.copy));
+	}
 	if (err < 0)
 		log_line("%s: %s: %s%s", f->nic.name, step, text_of(err),
 			 err == -EPERM || err == -EACCES
@@ -151,6 +162,7 @@ static int open_redirect(struct live *l, uint32_t i, uint32_t at, uint32_t bytes
 		.at = at,
 		.bytes = bytes,
 		.key = l->conf.key,
+		.verdicts = live_verdicts(l),
 	};
 	const struct redirect *r = &f->redirect;
 	int err;
@@ -295,6 +307,11 @@ int live_open(struct live **out, const struct live_conf *conf, struct source *so
 	}
 	if (err == 0)
 		err = map_area(l, each);
+	if (err == 0 && conf->offload_rows) {
+		err = verdicts_open(&l->verdicts, conf->offload_rows);
+		if (err < 0)
+			log_line("--offload: making its maps: %s (needs CAP_BPF)", text_of(err));
+	}
 	for (uint32_t i = 0; i < l->ifaces && err == 0; i++)
 		err = open_iface(l, i, source, i * each, each);
 	return err;
@@ -314,6 +331,7 @@ void live_close(struct live *l)
 		free(f->tap);
 		tap_bpf__destroy(f->fanout);
 	}
+	verdicts_close(&l->verdicts);
 	if (l->area)
 		munmap(l->area, l->area_bytes);
 	free(l->worker);
@@ -346,7 +364,7 @@ int live_block_open(const struct live *l, uint32_t worker, struct block *b)
 	return err;
 }
 
-static uint64_t wall_of(const struct live *l, uint64_t monotonic_ns)
+uint64_t live_wall_ns(const struct live *l, uint64_t monotonic_ns)
 {
 	if (monotonic_ns == 0) /* a driver without metadata */
 		monotonic_ns = clock_ns();
@@ -364,7 +382,7 @@ static bool lane_peek(const struct live *l, struct lane *lane, uint64_t *ts_ns)
 	}
 	if (!xsk_peek(lane->xsk))
 		return false;
-	*ts_ns = wall_of(l, lane->xsk->ts_ns);
+	*ts_ns = live_wall_ns(l, lane->xsk->ts_ns);
 	return true;
 }
 
@@ -528,6 +546,11 @@ uint32_t live_look(struct live *l)
 	return left;
 }
 
+const struct verdicts *live_verdicts(const struct live *l)
+{
+	return l->verdicts.row ? &l->verdicts : NULL;
+}
+
 bool live_trouble(const struct live *l)
 {
 	return l->trouble;
@@ -547,6 +570,8 @@ void live_iface_stats(const struct live *l, uint32_t i, struct live_iface_stats 
 	*out = (struct live_iface_stats){.name = f->nic.name, .mode = f->mode};
 	if (f->redirect.program)
 		redirect_counts(&f->redirect, out->kernel);
+	if (f->fanout)
+		bpf_counts_add(bpf_map__fd(f->fanout->maps.counts), out->kernel);
 	if (f->mirror.program)
 		out->lost_in_veth = mirror_counts(&f->mirror, out->kernel);
 }

@@ -51,6 +51,7 @@ struct live_conf {
 	uint32_t snaplen, timeout_ms;
 	const char *filter; /* a tcpdump expression, or NULL */
 	struct rm_hash_key key;
+	uint32_t offload_rows; /* flows that may be offloaded at a time, 0 = none */
 };
 
 #define LIVE_STEPS 8 /* of a histogram: up to 1/8, 2/8 ... of the ring; 1, 2, 4 ... frames */
@@ -103,6 +104,10 @@ void live_set_clock(struct live *l);
 uint32_t live_look(struct live *l);
 /* One was lost while it was captured. */
 bool live_trouble(const struct live *l);
+
+/* NULL where nothing is offloaded. */
+const struct verdicts *live_verdicts(const struct live *l);
+uint64_t live_wall_ns(const struct live *l, uint64_t monotonic_ns);
 
 uint32_t live_ifaces(const struct live *l);
 void live_iface_stats(const struct live *l, uint32_t iface, struct live_iface_stats *out);

@@ -14,6 +14,7 @@
 
 #include "steer.skel.h"
 #include "user/base/log.h"
+#include "user/source/verdicts.h"
 
 #ifndef BPF_F_XDP_HAS_FRAGS
 #define BPF_F_XDP_HAS_FRAGS (1U << 5)
@@ -43,6 +44,11 @@ static int load(struct redirect *r, const struct redirect_conf *conf)
 	memcpy((void *)p->rodata->key, &conf->key, sizeof(conf->key));
 	p->rodata->workers = conf->workers;
 	p->rodata->otherwise = conf->private_end ? XDP_DROP : XDP_PASS;
+	p->rodata->offload = conf->verdicts != NULL;
+	if (conf->verdicts) {
+		bpf_map__reuse_fd(p->maps.verdicts, conf->verdicts->map);
+		bpf_map__reuse_fd(p->maps.rows, conf->verdicts->counters);
+	}
 	bpf_map__set_max_entries(p->maps.xsks, conf->queues * conf->workers);
 	flags = bpf_program__flags(p->progs.steer);
 	bpf_program__set_flags(p->progs.steer, r->frags ? flags | BPF_F_XDP_HAS_FRAGS

@@ -25,6 +25,7 @@ struct redirect_conf {
 	uint8_t *area;      /* the mapping, and the part of it for buffers */
 	uint32_t at, bytes; /* page-aligned */
 	struct rm_hash_key key;
+	const struct verdicts *verdicts; /* or NULL */
 };
 
 struct redirect {

@@ -82,6 +82,11 @@ int tap_join(struct tap_ring *r, int ifindex, uint16_t group, int prog, bool pro
 	return err;
 }
 
+int tap_filter(struct tap_ring *r, int prog)
+{
+	return setsockopt(r->fd, SOL_SOCKET, SO_ATTACH_BPF, &prog, sizeof(prog)) < 0 ? -errno : 0;
+}
+
 void tap_close(struct tap_ring *r)
 {
 	/* The mapping is part of the caller's, and goes with it. */
@@ -147,6 +152,8 @@ bool tap_peek(struct tap_ring *r)
 		.len = h->tp_len,
 		.flags = h->tp_status & TP_STATUS_CSUMNOTREADY ? FRAME_PARTIAL_SUM : 0,
 	};
+	if (h->tp_snaplen < h->tp_len)
+		r->frame.flags |= FRAME_CUT;
 	if (h->tp_status & TP_STATUS_VLAN_VALID)
 		put_tag_back(h, &r->frame);
 	r->next += h->tp_next_offset;

@@ -39,6 +39,8 @@ int tap_open(struct tap_ring *r, uint8_t *area, uint32_t at, uint32_t bytes, uin
 /* Begins to receive, as one of a fanout group; `prog` steers (set by the first, else -1). */
 int tap_join(struct tap_ring *r, int ifindex, uint16_t group, int prog, bool promisc,
 	     bool incoming_only);
+/* How much of each packet is copied is for this program to say. */
+int tap_filter(struct tap_ring *r, int prog);
 void tap_close(struct tap_ring *r);
 
 /* Nothing more comes in. */

@@ -177,6 +177,8 @@ bool xsk_take(struct xsk_ring *r, struct block *b, struct frame *f)
 	}
 	if (f->len < f->caplen)
 		f->len = f->caplen;
+	if (f->len > f->caplen)
+		f->flags |= FRAME_CUT;
 	for (uint32_t i = 0; i < pieces; i++) {
 		uint64_t addr = xsk_ring_cons__rx_desc(&r->rx, first + i)->addr;
 

@@ -317,6 +317,12 @@ bool tcp_next(struct tcp *t, struct chunk *chunk)
 		t->out.again.len = 0;
 		return true;
 	}
+	if (t->out.cut) {
+		uint64_t n = t->out.cut;
+
+		t->out.cut = 0;
+		return give(chunk, t, CHUNK_CUT, NULL, n);
+	}
 	if (t->out.direct && give_direct(chunk, t))
 		return true;
 	for (;;) {
@@ -381,6 +387,15 @@ bool tcp_next(struct tcp *t, struct chunk *chunk)
 		t->out.dir = 1;
 		d = &c->dir[1];
 	}
+}
+
+void tcp_skip(struct tcp *t, uint32_t slot, uint8_t dir, uint64_t n)
+{
+	t->anomalies = 0;
+	memset(&t->out, 0, sizeof(t->out));
+	t->out.slot = slot;
+	t->out.dir = dir;
+	t->out.cut = n;
 }
 
 void tcp_flush(struct tcp *t, uint32_t slot)

@@ -149,6 +149,7 @@ struct tcp {
 		struct segment seg;   /* what is not in order yet, or SEGMENT_NONE */
 		struct segment again; /* a copy of delivered bytes */
 		uint64_t again_off, clock_ns;
+		uint64_t cut; /* left out before all else */
 		uint8_t dir;
 		bool direct, store, pop, skip, flush, both;
 	} out;
@@ -165,6 +166,10 @@ bool tcp_next(struct tcp *t, struct chunk *chunk);
 /* The connection ends: tcp_next hands out what still waits, holes skipped; then tcp_end. */
 void tcp_flush(struct tcp *t, uint32_t slot);
 void tcp_end(struct tcp *t, uint32_t slot);
+
+/* The next n bytes of the direction were on the wire and are known to be left out: a cut.  Drain.
+ */
+void tcp_skip(struct tcp *t, uint32_t slot, uint8_t dir, uint64_t n);
 
 /* What waits behind a hole, or NULL. */
 const struct pieces *tcp_held(const struct tcp *t, uint32_t slot, uint8_t dir);
