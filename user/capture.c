@@ -13,6 +13,7 @@
 #include "user/base/log.h"
 #include "user/privileges.h"
 #include "user/report.h"
+#include "user/source/filter.h"
 #include "user/source/live.h"
 #include "user/steer/handover.h"
 
@@ -34,6 +35,7 @@ struct worker {
 	struct block block, given; /* from the rings, from other workers */
 	struct packets packets, given_packets;
 	struct defrag *defrag;
+	struct filter *filter; /* where the kernel cannot run it */
 	uint16_t own[LIVE_BATCH];
 	uint64_t last_packet_ns, last_flush_ns; /* CLOCK_MONOTONIC */
 	uint64_t clock_ns;                      /* of the last packet */
@@ -130,7 +132,7 @@ static bool take(struct worker *w, struct shard *s)
 	if (s->conf->mode == MODE_DUMP) {
 		dump(w, s);
 	} else {
-		shard_prepare(s, &w->block, &w->packets, NULL);
+		shard_prepare(s, &w->block, &w->packets, w->filter);
 		t2 = clock_ticks();
 		decode_fragments(&s->decoder, w->defrag, &w->block, &w->packets);
 		t3 = clock_ticks();
@@ -391,6 +393,7 @@ static int open_worker(struct capture *c, uint32_t i)
 {
 	struct worker *w = &c->worker[i];
 	struct defrag_conf defrag = conf_defrag(c->r->conf, c->workers);
+	char why[256];
 	int err;
 
 	w->c = c;
@@ -406,6 +409,8 @@ static int open_worker(struct capture *c, uint32_t i)
 		err = packets_open(&w->given_packets, HANDOVER_BATCH);
 	if (err == 0)
 		err = defrag_open(&w->defrag, &defrag);
+	if (err == 0 && c->r->conf->filter && live_filters_in_user(c->r->live))
+		err = filter_open(&w->filter, c->r->conf->filter, why, sizeof(why));
 	for (uint32_t to = 0; to < c->workers && err == 0; to++)
 		err = handover_open(way(c, i, to));
 	return err;
@@ -421,6 +426,7 @@ static void close_workers(struct capture *c)
 		packets_close(&w->packets);
 		packets_close(&w->given_packets);
 		defrag_close(w->defrag);
+		filter_close(w->filter);
 		for (uint32_t to = 0; c->handover && to < c->workers; to++)
 			handover_close(way(c, i, to));
 	}
@@ -477,16 +483,36 @@ static int check_folder(const struct run *r)
 	return -EACCES;
 }
 
+/* A wrong expression is a mistake of the user's, whoever would run it. */
+static int check_filter(const struct conf *conf)
+{
+	struct filter_code code;
+	char why[256];
+
+	if (!conf->filter)
+		return 0;
+	if (filter_compile(&code, conf->filter, NULL, why, sizeof(why)) < 0) {
+		log_line("--capture-filter: %s", why);
+		return -EINVAL;
+	}
+	filter_code_free(&code);
+	return 0;
+}
+
 int capture_run(struct run *r)
 {
 	const struct conf *conf = r->conf;
 	struct source_conf none = {0};
 	struct live_conf live = conf_live(conf);
 	struct capture *c = calloc(1, sizeof(*c));
-	int err = c ? source_open(&r->source, &none) : -ENOMEM;
+	int err = c ? check_filter(conf) : -ENOMEM;
 
-	if (err < 0)
+	if (err == 0)
+		err = source_open(&r->source, &none);
+	if (err < 0) {
+		free(c);
 		return err;
+	}
 	c->r = r;
 	c->workers = conf->workers;
 	atomic_store(&c->left, (int64_t)conf->max_packets);

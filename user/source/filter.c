@@ -70,6 +70,57 @@ void filter_close(struct filter *f)
 	free(f);
 }
 
+static pcap_t *open_handle(const char *iface, char *why, size_t why_size)
+{
+	char text[PCAP_ERRBUF_SIZE] = "";
+	pcap_t *p;
+	int rc;
+
+	if (!iface)
+		return pcap_open_dead(DLT_EN10MB, 262144);
+	p = pcap_create(iface, text);
+	rc = p ? pcap_activate(p) : PCAP_ERROR;
+	if (rc >= 0)
+		return p;
+	snprintf(why, why_size, "%s: %s", iface, p ? pcap_geterr(p) : text);
+	if (p)
+		pcap_close(p);
+	return NULL;
+}
+
+int filter_compile(struct filter_code *out, const char *expression, const char *iface, char *why,
+		   size_t why_size)
+{
+	struct bpf_program program;
+	pcap_t *p = open_handle(iface, why, why_size);
+	int err = -EINVAL;
+
+	*out = (struct filter_code){0};
+	if (!p)
+		return -EIO;
+	if (pcap_compile(p, &program, expression, 1, PCAP_NETMASK_UNKNOWN) == 0) {
+		/* struct sock_filter has the same members at the same places. */
+		size_t bytes = program.bf_len * sizeof(*program.bf_insns);
+
+		out->at = malloc(bytes);
+		out->n = program.bf_len;
+		err = out->at ? 0 : -ENOMEM;
+		if (out->at)
+			memcpy(out->at, program.bf_insns, bytes);
+		pcap_freecode(&program);
+	} else {
+		snprintf(why, why_size, "%s", pcap_geterr(p));
+	}
+	pcap_close(p);
+	return err;
+}
+
+void filter_code_free(struct filter_code *code)
+{
+	free(code->at);
+	*code = (struct filter_code){0};
+}
+
 bool filter_match(struct filter *f, uint32_t linktype, const uint8_t *frame, uint32_t caplen,
 		  uint32_t len)
 {

@@ -52,6 +52,8 @@ struct live_iface {
 	struct redirect redirect;
 	struct mirror mirror;
 	struct tap_bpf *fanout;
+	struct kernel_filter filter; /* of tap */
+	bool filter_in_user;
 	struct tap_ring *tap; /* one per worker */
 };
 
@@ -108,6 +110,29 @@ static int open_fanout(struct live *l, struct live_iface *f)
 	return tap_bpf__load(f->fanout);
 }
 
+/* The one program that a socket can have: the filter, then how much is copied. */
+static int open_tap_filter(struct live *l, struct live_iface *f)
+{
+	int copy = l->conf.offload_rows ? bpf_program__fd(f->fanout->progs.copy) : -1;
+	struct kernel_filter_conf conf = {.expression = l->conf.filter,
+					  .iface = f->nic.name,
+					  .place = CBPF_SKB,
+					  .next = copy,
+					  .counts = bpf_map__fd(f->fanout->maps.counts)};
+	char why[256];
+	int program = copy, err = 0;
+
+	if (conf.expression && kernel_filter_open(&f->filter, &conf, why, sizeof(why)) < 0) {
+		log_line("%s: --capture-filter runs in user space: %s", f->nic.name, why);
+		f->filter_in_user = true;
+	} else if (conf.expression) {
+		program = f->filter.program;
+	}
+	for (uint32_t w = 0; program >= 0 && w < l->conf.workers && err == 0; w++)
+		err = tap_filter(&f->tap[w], program);
+	return err;
+}
+
 static int open_tap(struct live *l, uint32_t i, uint32_t at, uint32_t bytes)
 {
 	struct live_iface *f = &l->iface[i];
@@ -124,6 +149,10 @@ static int open_tap(struct live *l, uint32_t i, uint32_t at, uint32_t bytes)
 		step = "opening an AF_PACKET ring";
 		err = tap_open(&f->tap[w], l->area, at + w * each, each, l->conf.timeout_ms);
 	}
+	if (err == 0) {
+		step = "attaching the socket filter";
+		err = open_tap_filter(l, f);
+	}
 	for (uint32_t w = 0; w < l->conf.workers && err == 0; w++) {
 		/* Group numbers are of the network namespace: two sensors must not share one. */
 		uint16_t group = (uint16_t)((uint32_t)getpid() * LIVE_IFACES + i);
@@ -135,10 +164,6 @@ static int open_tap(struct live *l, uint32_t i, uint32_t at, uint32_t bytes)
 			       f->nic.loopback);
 		if (err == 0)
 			err = add_lane(l, w, &lane);
-	}
-	for (uint32_t w = 0; w < l->conf.workers && err == 0 && l->conf.offload_rows; w++) {
-		step = "attaching the socket filter";
-		err = tap_filter(&f->tap[w], bpf_program__fd(f->fanout->progs.copy));
 	}
 	if (err < 0)
 		log_line("%s: %s: %s%s", f->nic.name, step, text_of(err),
@@ -153,6 +178,7 @@ static int open_redirect(struct live *l, uint32_t i, uint32_t at, uint32_t bytes
 	struct live_iface *f = &l->iface[i];
 	struct redirect_conf conf = {
 		.name = f->nic.name,
+		.title = f->nic.name,
 		.ifindex = f->nic.ifindex,
 		.mtu = f->nic.mtu,
 		.queues = f->nic.rx_queues,
@@ -163,6 +189,7 @@ static int open_redirect(struct live *l, uint32_t i, uint32_t at, uint32_t bytes
 		.bytes = bytes,
 		.key = l->conf.key,
 		.verdicts = live_verdicts(l),
+		.filter = l->conf.filter,
 	};
 	const struct redirect *r = &f->redirect;
 	int err;
@@ -240,6 +267,12 @@ static uint32_t ring_bytes(const struct live_conf *conf)
 				   : (uint32_t)(n * unit);
 }
 
+static void no_redirect(struct live_iface *f)
+{
+	f->redirect = (struct redirect){.link = -1, .promisc = -1, .filter = {-1, -1}};
+	f->filter = (struct kernel_filter){-1, -1};
+}
+
 static enum live_mode choose(const struct live_iface *f, char *why, size_t size)
 {
 	static const enum live_mode modes[] = {
@@ -289,7 +322,7 @@ int live_open(struct live **out, const struct live_conf *conf, struct source *so
 		return -ENOMEM;
 	l->conf = *conf;
 	for (uint32_t i = 0; i < LIVE_IFACES; i++)
-		l->iface[i].redirect = (struct redirect){.link = -1, .promisc = -1};
+		no_redirect(&l->iface[i]);
 	l->worker = aligned_alloc(64, conf->workers * sizeof(*l->worker));
 	if (!l->worker)
 		return -ENOMEM;
@@ -329,6 +362,7 @@ void live_close(struct live *l)
 		for (uint32_t w = 0; f->tap && w < l->conf.workers; w++)
 			tap_close(&f->tap[w]);
 		free(f->tap);
+		kernel_filter_close(&f->filter);
 		tap_bpf__destroy(f->fanout);
 	}
 	verdicts_close(&l->verdicts);
@@ -544,6 +578,15 @@ uint32_t live_look(struct live *l)
 		left += !l->iface[i].gone;
 	}
 	return left;
+}
+
+bool live_filters_in_user(const struct live *l)
+{
+	for (uint32_t i = 0; i < l->ifaces; i++)
+		if (l->iface[i].filter_in_user || l->iface[i].redirect.filter_in_user ||
+		    l->iface[i].mirror.redirect.filter_in_user)
+			return true;
+	return false;
 }
 
 const struct verdicts *live_verdicts(const struct live *l)

@@ -105,6 +105,8 @@ uint32_t live_look(struct live *l);
 /* One was lost while it was captured. */
 bool live_trouble(const struct live *l);
 
+/* The kernel of one of the interfaces cannot run --capture-filter: the workers do. */
+bool live_filters_in_user(const struct live *l);
 /* NULL where nothing is offloaded. */
 const struct verdicts *live_verdicts(const struct live *l);
 uint64_t live_wall_ns(const struct live *l, uint64_t monotonic_ns);

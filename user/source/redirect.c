@@ -92,6 +92,26 @@ static int open_rings(struct redirect *r, const struct redirect_conf *conf)
 	return err;
 }
 
+/* The expression was checked before: what fails here, user space can do. */
+static int open_filter(struct redirect *r, const struct redirect_conf *conf)
+{
+	struct kernel_filter_conf filter = {
+		.expression = conf->filter,
+		.place = CBPF_XDP,
+		.frags = r->frags,
+		.next = bpf_program__fd(r->program->progs.steer),
+		.counts = bpf_map__fd(r->program->maps.counts),
+		.drop = conf->private_end,
+	};
+	char why[256];
+	int err = kernel_filter_open(&r->filter, &filter, why, sizeof(why));
+
+	if (err < 0)
+		log_line("%s: --capture-filter runs in user space: %s", conf->title, why);
+	r->filter_in_user = err < 0;
+	return 0;
+}
+
 static int attach(struct redirect *r, const struct redirect_conf *conf)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts,
@@ -102,8 +122,10 @@ static int attach(struct redirect *r, const struct redirect_conf *conf)
 	for (int tries = 0; tries < 200 && fd == -EBUSY; tries++) {
 		if (tries)
 			nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-		fd = bpf_link_create(bpf_program__fd(r->program->progs.steer), conf->ifindex,
-				     BPF_XDP, &opts);
+		fd = bpf_link_create(r->filter.program >= 0
+					     ? r->filter.program
+					     : bpf_program__fd(r->program->progs.steer),
+				     conf->ifindex, BPF_XDP, &opts);
 	}
 	r->link = fd;
 	return fd < 0 ? fd : 0;
@@ -143,6 +165,7 @@ int redirect_open(struct redirect *r, const struct redirect_conf *conf)
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		*r = (struct redirect){.link = -1,
 				       .promisc = -1,
+				       .filter = {-1, -1},
 				       .queues = conf->queues,
 				       .workers = conf->workers,
 				       .native = ways[i].native,
@@ -153,6 +176,8 @@ int redirect_open(struct redirect *r, const struct redirect_conf *conf)
 			step = "binding AF_XDP sockets";
 			err = open_rings(r, conf);
 		}
+		if (err == 0 && conf->filter)
+			err = open_filter(r, conf);
 		if (err == 0) {
 			step = "attaching the XDP program";
 			err = attach(r, conf);
@@ -170,7 +195,7 @@ int redirect_open(struct redirect *r, const struct redirect_conf *conf)
 	if (err == -EBUSY && step[0] == 'a')
 		name_other(conf);
 	else
-		log_line("%s: %s: %s%s", conf->name, step,
+		log_line("%s: %s: %s%s", conf->title, step,
 			 strerror(-err), /* NOLINT(concurrency-mt-unsafe) */
 			 err == -EPERM || err == -EACCES
 				 ? " (needs CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON)"
@@ -198,8 +223,9 @@ void redirect_close(struct redirect *r)
 	free(r->queue);
 	if (r->promisc >= 0)
 		close(r->promisc);
+	kernel_filter_close(&r->filter);
 	steer_bpf__destroy(r->program);
-	*r = (struct redirect){.link = -1, .promisc = -1};
+	*r = (struct redirect){.link = -1, .promisc = -1, .filter = {-1, -1}};
 }
 
 void bpf_counts_add(int map, uint64_t *n)

@@ -14,10 +14,11 @@
 #include <stdint.h>
 
 #include "bpf/wire.h"
+#include "user/source/kernel_filter.h"
 #include "user/source/xsk.h"
 
 struct redirect_conf {
-	const char *name;
+	const char *name, *title; /* of the device; of the interface, in messages */
 	int ifindex;
 	uint32_t mtu, queues, workers;
 	bool promisc;
@@ -26,6 +27,7 @@ struct redirect_conf {
 	uint32_t at, bytes; /* page-aligned */
 	struct rm_hash_key key;
 	const struct verdicts *verdicts; /* or NULL */
+	const char *filter;              /* a tcpdump expression, or NULL */
 };
 
 struct redirect {
@@ -34,7 +36,9 @@ struct redirect {
 	uint32_t queues, workers;
 	struct xsk_queue *queue;
 	struct xsk_ring *ring; /* queues * workers */
+	struct kernel_filter filter;
 	bool native, frags;
+	bool filter_in_user; /* the kernel cannot run it */
 };
 
 int redirect_open(struct redirect *r, const struct redirect_conf *conf);
