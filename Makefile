@@ -47,6 +47,9 @@ $O/mkpcap: $O/tools/mkpcap.o $O/tools/capture.o
 $O/golden: $O/tests/golden.o
 	$(call say,LD)
 	$(CCX) $^ -o $@ $(LDFLAGS) -ljson-c -lcrypto
+$O/parity: $O/tests/parity.o $O/tests/steer_host.o $(LIB)
+	$(call say,LD)
+	$(CCX) $^ -o $@ $(LDFLAGS) $(LIBS)
 $O/perf/gen: $O/perf/gen.o
 	$(call say,LD)
 	$(CCX) $^ -o $@ $(LDFLAGS) -lm
@@ -75,6 +78,7 @@ $O/vmlinux/vmlinux.h:
 $O/%.bpf.o: bpf/%.bpf.c $O/vmlinux/vmlinux.h
 	$(call say,BPF)
 	$Qclang -target bpf -mcpu=v3 -O2 -g -Wall -Wextra $(if $(CI),-Werror) -I. -I$O/vmlinux \
+		-DBPF_NO_PRESERVE_ACCESS_INDEX \
 		-MMD -MP -MF $(@:.o=.d) -MT $@ -c $< -o $@
 $O/%.skel.h: $O/%.bpf.o
 	$(call say,SKEL)
@@ -111,15 +115,16 @@ OBJECTS := arkime__80211http arkime__http-content-zip arkime__tcp-reassembly-syn
 	zeek__http-multipart-form-data zeek__http-post
 
 # Only where the corpus lies beside the checkout.
-grade: $O/rm-xdp
+grade: $O/rm-xdp $O/parity
 	$Q[ ! -f $(CORPUS)/grade.py ] || tools/grade $O/rm-xdp $(CORPUS)/grade.py $(GRADE)
+	$Q[ ! -f $(CORPUS)/grade.py ] || $O/parity $(CORPUS)/*.pcap*
 	$Q[ ! -f $(CORPUS)/grade.py ] || tools/objects $O/rm-xdp $(CORPUS) $(OBJECTS:%=%.pcap)
 
 lint:
 	$Qtools/deps lint
 	$Q$(SUB) run-lint
-CSRC := $(SRC) $(TEST) $(FUZZ) tests/golden.c tools/mkpcap.c tools/capture.c \
-	perf/gen.c perf/send.c perf/recv.c
+CSRC := $(SRC) $(TEST) $(FUZZ) tests/golden.c tests/parity.c tools/mkpcap.c \
+	tools/capture.c perf/gen.c perf/send.c perf/recv.c
 run-lint: $(RE:%.re=$O/%.re.c) $(SKEL)
 	$Qtools/lint-layers $(STAGES)
 	$Qclang-format --dry-run -Werror $(CSRC) $(BPF) $(HEAD)
@@ -154,5 +159,5 @@ clean:
 .PHONY: all demo check run-check run-unit grade lint run-lint fuzz run-fuzz bench clean
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(SKEL:.skel.h=.bpf.d) $(OBJ:.o=.d) $(TEST:%.c=$O/%.d) $O/tools/mkpcap.d $O/tests/golden.d $O/perf/gen.d \
+-include $(SKEL:.skel.h=.bpf.d) $(OBJ:.o=.d) $(TEST:%.c=$O/%.d) $O/tools/mkpcap.d $O/tests/golden.d $O/tests/parity.d $O/perf/gen.d \
 	$O/perf/send.d $O/perf/recv.d

@@ -56,7 +56,8 @@
 	X(transform_websocket) \
 	X(show)                \
 	X(replay)              \
-	X(steer)
+	X(steer)               \
+	X(handover)
 
 #define SUITE_EXTERN(noun) extern CU_TestInfo noun##_tests[];
 SUITES(SUITE_EXTERN)
