@@ -4,7 +4,8 @@
  *
  * A script is words: FLAGS DIR SEQ [,ACK] [:TEXT] [/LEN], as `SA<500,101` or `A>101:hello`; DIR >
  * is from the lower endpoint.  TEXT was captured, LEN bytes were on the wire.  `+N` lets N seconds
- * pass.  A stream reads as its bytes with [gap N] and [cut N] in them.
+ * pass, `~>N` says that the kernel kept N bytes of the direction back.  A stream reads as its bytes
+ * with [gap N] and [cut N] in them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,11 @@ static void desk_word(struct desk *k, const char *word)
 		k->clock_ns += strtoull(word + 1, NULL, 10) * SECOND;
 		return;
 	}
+	if (*word == '~') {
+		tcp_skip(&k->t, 1, word[1] == '<', strtoull(word + 2, NULL, 10));
+		desk_drain(k);
+		return;
+	}
 	s.flags = flags_of(&word);
 	s.dir = *word++ == '<';
 	s.seq = (uint32_t)strtoul(word, &end, 10);
@@ -199,6 +205,15 @@ static const struct {
 	{OPEN "A>5000:far A>101:hello", "hello[gap 4894]far", "", "ahead, but inside the window"},
 	{OPEN "A>101:he +61 A>110:x A>103:ll", "hell[gap 5]x", "",
 	 "a hole's time starts when it opens"},
+	{OPEN "A>101:he ~>3000000 AF>3000103", "he[cut 3000000]", "", "kept back up to the FIN"},
+	{OPEN "A>101:he ~>3 A>106:you", "he[cut 3]you", "", "kept back, then more"},
+	{OPEN "A>101:he A>106:you ~>3 A>109:.", "he[cut 3]you.", "",
+	 "kept back before what waits behind"},
+	{OPEN "A>101:he A>106:you ~>4 A>109:.", "he[cut 4]ou.", "",
+	 "kept back, with a part of what waits"},
+	{OPEN "A>101:he ~>3 A>103:llo A>106:.", "he[cut 3].", "", "a copy of what was kept back"},
+	{OPEN "A>101:he ~<5 A<506:yes A>103:llo", "hello", "[cut 5]yes", "of the other side"},
+	{OPEN "A>101:he ~>8589934592 A>103:more", "he[cut 8589934592]more", "", "beyond 4 GiB"},
 	{OPEN "A>101:ab A>110:j +61 A>105:ef A>103:cd", "ab[gap 2]ef[gap 3]j", "",
 	 "a late segment inside a hole that is given up"},
 };
