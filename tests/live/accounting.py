@@ -87,10 +87,11 @@ def frames(count, flows=256, seed=1):
 
 
 def write_pcap(path, packets):
+    """200 us apart."""
     with open(path, 'wb') as f:
         f.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1))
         for n, p in enumerate(packets):
-            f.write(struct.pack('<IIII', 1700000000 + n // 1000000, n % 1000000, len(p), len(p)) + p)
+            f.write(struct.pack('<4I', 1700000000 + n // 5000, n % 5000 * 200, len(p), len(p)) + p)
 
 
 def flows_of(packets):
