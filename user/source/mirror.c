@@ -27,6 +27,7 @@
 #define TCX_EGRESS  47
 /* Handle and priority of a clsact filter of ours, to know it again: "rm". */
 #define CLSACT_ID 0x726dU
+#define FEATURES  256 /* of a device that have names: 64 and some in Linux 6.18 */
 
 /* ---- the pair ---- */
 
@@ -127,6 +128,40 @@ static int link_up(uint32_t ifindex)
 	return ask(&up);
 }
 
+static int ethtool(int fd, const char *name, char *command)
+{
+	struct ifreq r = {.ifr_data = command};
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
+	return ioctl(fd, SIOCETHTOOL, &r);
+}
+
+/* Tags of 802.1ad have no flag of their own, only a feature with a name. */
+static void turn_off_feature(int fd, const char *name, const char *feature)
+{
+	struct {
+		struct ethtool_gstrings head;
+		char name[FEATURES][ETH_GSTRING_LEN];
+	} all = {.head = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES}};
+	struct {
+		struct ethtool_sfeatures head;
+		struct ethtool_set_features_block block[FEATURES / 32];
+	} set = {.head = {.cmd = ETHTOOL_SFEATURES}};
+	struct {
+		struct ethtool_sset_info head;
+		uint32_t count;
+	} sets = {.head = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
+
+	if (ethtool(fd, name, (char *)&sets) < 0 || sets.count > FEATURES ||
+	    ethtool(fd, name, (char *)&all) < 0)
+		return;
+	set.head.size = (sets.count + 31) / 32;
+	for (uint32_t i = 0; i < sets.count; i++)
+		if (strncmp(all.name[i], feature, ETH_GSTRING_LEN) == 0)
+			set.block[i / 32].valid = 1U << i % 32;
+	ethtool(fd, name, (char *)&set);
+}
+
 /* Checksums are filled in and tags put into the data before the copy reaches XDP. */
 static void turn_off_offloads(const char *name)
 {
@@ -135,11 +170,11 @@ static void turn_off_offloads(const char *name)
 
 	for (size_t i = 0; fd >= 0 && i < sizeof(off) / sizeof(off[0]); i++) {
 		struct ethtool_value value = {.cmd = off[i]};
-		struct ifreq r = {.ifr_data = (char *)&value};
 
-		snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
-		ioctl(fd, SIOCETHTOOL, &r); /* what it has not, it need not turn off */
+		ethtool(fd, name, (char *)&value); /* what it has not, it need not turn off */
 	}
+	if (fd >= 0)
+		turn_off_feature(fd, name, "tx-vlan-stag-hw-insert");
 	if (fd >= 0)
 		close(fd);
 }
