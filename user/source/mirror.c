@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <linux/veth.h>
@@ -21,13 +22,15 @@
 
 #include "mirror.skel.h"
 #include "user/base/log.h"
+#include "user/source/netlink.h"
 
 /* Debian 12's headers are older than TCX (Linux 6.6). */
 #define TCX_INGRESS 46
 #define TCX_EGRESS  47
 /* Handle and priority of a clsact filter of ours, to know it again: "rm". */
 #define CLSACT_ID 0x726dU
-#define FEATURES  256 /* of a device that have names: 64 and some in Linux 6.18 */
+#define QUEUE     1000U /* segments of up to 64 KiB: 64 MB at most */
+#define FEATURES  256   /* of a device that have names: 64 and some in Linux 6.18 */
 
 /* ---- the pair ---- */
 
@@ -179,6 +182,30 @@ static void turn_off_offloads(const char *name)
 		close(fd);
 }
 
+/* A large segment becomes dozens of frames at once, and a veth has room for 256: without a queue
+ * before it the rest is dropped.  With one, since Linux 6.16, they wait. */
+static int queue_copies(uint32_t ifindex)
+{
+	const struct tcmsg head = {.tcm_ifindex = (int)ifindex, .tcm_parent = TC_H_ROOT};
+	const struct tc_fifo_qopt limit = {.limit = QUEUE};
+	struct netlink_request r;
+	struct netlink_message m;
+	struct netlink nl;
+	int err = netlink_open(&nl, NETLINK_ROUTE);
+
+	if (err < 0)
+		return err;
+	netlink_begin(&r, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+		      span_of((const uint8_t *)&head, sizeof(head)));
+	netlink_put(&r, TCA_KIND, span_of((const uint8_t *)"pfifo", sizeof("pfifo")));
+	netlink_put(&r, TCA_OPTIONS, span_of((const uint8_t *)&limit, sizeof(limit)));
+	err = netlink_ask(&nl, &r);
+	if (err == 0)
+		err = netlink_next(&nl, &m);
+	netlink_close(&nl);
+	return err;
+}
+
 /* ---- the programs ---- */
 
 static int attach_clsact(struct mirror *m, bool incoming_only)
@@ -285,6 +312,7 @@ int mirror_open(struct mirror *m, const struct redirect_conf *conf, bool incomin
 	}
 	if (err == 0) {
 		turn_off_offloads(m->near);
+		queue_copies(near); /* a kernel may lack it: losses are counted */
 		step = "loading the mirror program (needs CAP_BPF and CAP_PERFMON)";
 		err = load(m, near);
 	}
