@@ -14,6 +14,8 @@
 #include "user/base/backoff.h"
 #include "user/base/log.h"
 
+#define SAME_SECOND 999 /* files of one second: more are not rotated, and that is said */
+
 struct sink {
 	struct sink_conf conf;
 	int fd;
@@ -147,28 +149,44 @@ static bool drain(struct sink *s)
 	return any;
 }
 
+/* To NAME.TIME, or NAME.TIME.2 and so on: no older file is replaced. */
+static int rename_old(const struct sink *s)
+{
+	char suffixed[512], suffix[32];
+	struct tm tm;
+	time_t now = time(NULL);
+	int err = -ENAMETOOLONG;
+
+	gmtime_r(&now, &tm);
+	strftime(suffix, sizeof(suffix), "%Y%m%dT%H%M%SZ", &tm);
+	if (strlen(s->name) + sizeof(suffix) + 4 > sizeof(suffixed))
+		return err;
+	for (int nth = 1; nth <= SAME_SECOND; nth++) {
+		snprintf(suffixed, sizeof(suffixed), nth == 1 ? "%s.%s" : "%s.%s.%d", s->name,
+			 suffix, nth);
+		err = renameat2(s->folder, s->name, s->folder, suffixed, RENAME_NOREPLACE) < 0
+			      ? -errno
+			      : 0;
+		if (err != -EEXIST)
+			break;
+	}
+	return err;
+}
+
 /* The new file's name is free only once the old one has another. */
 static void rotate(struct sink *s)
 {
-	char suffixed[512];
 	struct stat here, there;
-	struct tm tm;
-	time_t now = time(NULL);
-	size_t n;
-	int fd;
+	int fd, err = 0;
 
 	if (s->folder < 0)
 		return;
-	gmtime_r(&now, &tm);
-	n = (size_t)snprintf(suffixed, sizeof(suffixed), "%s.", s->name);
-	if (n + 32 > sizeof(suffixed))
-		return;
-	strftime(suffixed + n, sizeof(suffixed) - n, "%Y%m%dT%H%M%SZ", &tm);
 	if (fstat(s->fd, &here) == 0 && fstatat(s->folder, s->name, &there, 0) == 0 &&
-	    here.st_ino == there.st_ino && here.st_dev == there.st_dev &&
-	    renameat(s->folder, s->name, s->folder, suffixed) < 0) {
+	    here.st_ino == there.st_ino && here.st_dev == there.st_dev)
+		err = rename_old(s);
+	if (err < 0) {
 		log_line("%s: cannot be rotated: %s", s->conf.path,
-			 strerror(errno)); /* NOLINT(concurrency-mt-unsafe) */
+			 strerror(-err)); /* NOLINT(concurrency-mt-unsafe) */
 		return;
 	}
 	fd = openat(s->folder, s->name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
