@@ -17,6 +17,8 @@
 	X(nic)                 \
 	X(nic_mode)            \
 	X(nic_live)            \
+	X(watch)               \
+	X(peer)                \
 	X(link)                \
 	X(decode)              \
 	X(defrag)              \

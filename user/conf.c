@@ -10,6 +10,7 @@
 
 #include "user/base/clock.h"
 #include "user/base/opt.h"
+#include "user/source/peer.h"
 
 #define AT(member) offsetof(struct conf, member)
 
@@ -48,6 +49,18 @@ static const struct opt_row rows[] = {
 	 "Replay a capture: a file (pcap or pcapng, plain, gzip or zstd), a folder, or - for "
 	 "standard input. May be given several times; plain arguments mean the same. Files whose "
 	 "times overlap are merged packet by packet."},
+	LIST("watch", "DIR", watch,
+	     "Read the captures in this folder, and those that come into it, once each is "
+	     "complete: closed by its writer, renamed into the folder, or unchanged for 2 s where "
+	     "the system says neither. Hidden files, *.tmp and *.part are left out. May be given "
+	     "several times, and beside --pcap, whose files come first. Ends when interrupted."),
+	FLAG("follow-file", 0, follow_file,
+	     "Read a capture while it grows: those in the folders of --watch, or a single --pcap "
+	     "FILE up to when its writer closes it."),
+	LIST("pcap-over-ip", "HOST:PORT", peers,
+	     "Connect to this host by TCP and read a capture from it (IPv6 addresses in "
+	     "brackets); connect again whenever that ends. May be given several times. Ends when "
+	     "interrupted."),
 	TEXT("capture-filter", 0, "EXPR", filter, NULL,
 	     "Analyse only packets that match this tcpdump expression."),
 	TEXT("bpf", 0, "EXPR", filter, NULL, "The same as --capture-filter."),
@@ -379,6 +392,24 @@ static int read_offload_rule(struct conf *c)
 	return 0;
 }
 
+static int read_inputs(const struct conf *c)
+{
+	for (size_t i = 0; i < c->peers.n; i++)
+		if (!peer_address_good(c->peers.at[i]))
+			return wrong("--pcap-over-ip takes HOST:PORT or [ADDRESS]:PORT, not",
+				     c->peers.at[i]);
+	if (c->help || c->version || c->man || c->list_interfaces)
+		return 0;
+	if (c->ifaces.n && c->pcap.n + c->watch.n + c->peers.n)
+		return wrong("give captures or interfaces, not both:", c->ifaces.at[0]);
+	if (c->follow_file && c->watch.n == 0 && c->pcap.n != 1)
+		return wrong("--follow-file goes with --watch DIR or a single", "--pcap FILE");
+	if (c->pcap.n + c->watch.n + c->peers.n + c->ifaces.n == 0)
+		return wrong("nothing to do: give a capture with",
+			     "--pcap FILE, or an interface with --iface NAME");
+	return 0;
+}
+
 static int read_hash(const char *option, const char *value)
 {
 	return value && strcmp(value, "sha256") != 0 ? wrong(option, value) : 0;
@@ -416,15 +447,11 @@ int conf_read(struct conf *c, int argc, char **argv)
 		rc = read_hash("--file-hash knows sha256, not", c->file_hash);
 	if (c->immediate)
 		c->read_timeout_ms = 1;
-	if (rc == 0 && c->ifaces.n && c->pcap.n)
-		rc = wrong("give captures or interfaces, not both:", c->ifaces.at[0]);
 	c->sha256 = c->stream_hash;
 	if (c->batch > 64)
 		c->batch = 64;
-	if (rc == 0 && !c->help && !c->version && !c->man && !c->list_interfaces &&
-	    c->pcap.n == 0 && c->ifaces.n == 0)
-		rc = wrong("nothing to do: give a capture with",
-			   "--pcap FILE, or an interface with --iface NAME");
+	if (rc == 0)
+		rc = read_inputs(c);
 	return rc;
 }
 
@@ -499,6 +526,19 @@ struct live_conf conf_live(const struct conf *c)
 		.timeout_ms = (uint32_t)c->read_timeout_ms,
 		.filter = c->filter,
 		.offload_rows = c->offload ? (uint32_t)c->offload_rows : 0,
+	};
+}
+
+struct pcap_live_conf conf_pcap_live(const struct conf *c)
+{
+	return (struct pcap_live_conf){
+		.filter = c->filter,
+		.snaplen = (uint32_t)c->snaplen,
+		.buffer_bytes =
+			(uint32_t)(c->buffer_bytes < INT32_MAX ? c->buffer_bytes : INT32_MAX),
+		.timeout_ms = (uint32_t)c->read_timeout_ms,
+		.promiscuous = c->promisc,
+		.immediate = c->immediate,
 	};
 }
 

@@ -11,6 +11,7 @@
 #include "user/scan/pack.h"
 #include "user/scan/pattern.h"
 #include "user/source/live.h"
+#include "user/source/pcap_live.h"
 #include "user/tcp/tcp.h"
 
 enum run_mode { MODE_ANALYZE, MODE_DUMP };
@@ -23,7 +24,8 @@ struct string_list {
 
 struct conf {
 	/* input */
-	struct string_list pcap;
+	struct string_list pcap, watch, peers;
+	bool follow_file;
 	const char *filter;
 	struct string_list ifaces;
 	const char *user;
@@ -91,6 +93,7 @@ struct flow_conf conf_flow(const struct conf *c, uint32_t slots);
 struct tcp_conf conf_tcp(const struct conf *c);
 /* All but the hash key. */
 struct live_conf conf_live(const struct conf *c);
+struct pcap_live_conf conf_pcap_live(const struct conf *c);
 struct http1_conf conf_http1(const struct conf *c);
 /* For one of `n` that share the cap. */
 struct defrag_conf conf_defrag(const struct conf *c, uint32_t n);

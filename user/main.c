@@ -29,7 +29,8 @@ static void on_signal(int sig)
 			sink_rotate(run.sink);
 		return;
 	}
-	run_interrupt(&run, sig != SIGALRM && !run.live);
+	run_interrupt(&run, sig != SIGALRM && !run.live &&
+				    !(run.source && source_in_real_time(run.source)));
 }
 
 static void catch_signals(const struct conf *conf)
@@ -125,6 +126,27 @@ static int report(const struct conf *conf, const struct outputs *o)
 	return source_trouble(run.source) || (run.live && live_trouble(run.live)) ? 1 : status;
 }
 
+/* What only libpcap can open has a replay's path: one handle, steered in user space. */
+static bool by_pcap(const struct conf *conf)
+{
+	char why[NIC_WHY];
+	struct nic nic;
+
+	if (conf->capture_mode != LIVE_AUTO)
+		return conf->capture_mode == LIVE_PCAP;
+	for (size_t i = 0; i < conf->ifaces.n; i++) {
+		const char *name = conf->ifaces.at[i];
+
+		if (nic_read(&nic, name) == 0 ? nic_auto(&nic, why, sizeof(why)) != NIC_PCAP
+					      : strcmp(name, "any") != 0)
+			continue;
+		log_line("%s: pcap, because %s", name,
+			 nic.ifindex ? why : "it stands for all interfaces");
+		return true;
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	static struct conf conf;
@@ -149,7 +171,7 @@ int main(int argc, char **argv)
 	catch_signals(&conf);
 	err = run_begin(&run, &conf);
 	if (err == 0)
-		err = conf.ifaces.n ? capture_run(&run) : replay_run(&run);
+		err = conf.ifaces.n && !by_pcap(&conf) ? capture_run(&run) : replay_run(&run);
 	if (err == 0)
 		status = report(&conf, &outputs);
 	else

@@ -13,6 +13,7 @@
 #include "user/base/backoff.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/privileges.h"
 #include "user/progress.h"
 #include "user/source/filter.h"
 
@@ -103,6 +104,12 @@ static void prepare(struct line *l, struct worker *w, uint64_t index)
 	atomic_store_explicit(&st->ready, index + 1, memory_order_release);
 }
 
+/* The capture clock at the end of a block, 0 where it is empty. */
+static uint64_t clock_of(const struct station *st)
+{
+	return st->block.n ? st->block.frame[st->block.n - 1].clock_ns : 0;
+}
+
 static void handle(struct line *l, struct shard *s, uint64_t index)
 {
 	struct station *st = station_of(l, index);
@@ -110,6 +117,9 @@ static void handle(struct line *l, struct shard *s, uint64_t index)
 	uint32_t n = l->workers > 1 ? st->lists.n[s->index] : st->block.n;
 
 	shard_handle(s, &st->block, &st->packets, list, n);
+	/* What comes in real time is told in real time. */
+	if (source_in_real_time(l->r->source))
+		shard_idle(s, st->block.idle_clock_ns ? st->block.idle_clock_ns : clock_of(st));
 	atomic_fetch_add_explicit(&st->passed, 1, memory_order_acq_rel);
 }
 
@@ -230,7 +240,15 @@ int replay_run(struct run *r)
 	struct source_conf source = {.paths = conf->pcap.at,
 				     .n_paths = conf->pcap.n,
 				     .max_packets = conf->max_packets,
-				     .spool = conf->spool};
+				     .spool = conf->spool,
+				     .watch = conf->watch.at,
+				     .n_watch = conf->watch.n,
+				     .follow = conf->follow_file,
+				     .peers = conf->peers.at,
+				     .n_peers = conf->peers.n,
+				     .ifaces = conf->ifaces.at,
+				     .n_ifaces = conf->ifaces.n,
+				     .pcap = conf_pcap_live(conf)};
 	struct defrag_conf defrag = conf_defrag(conf, 1);
 	struct line line = {.r = r, .workers = conf->workers, .end = UINT64_MAX};
 	struct worker *worker = calloc(conf->workers, sizeof(*worker));
@@ -241,13 +259,15 @@ int replay_run(struct run *r)
 		return -ENOMEM;
 	for (uint32_t w = 0; w < conf->workers; w++)
 		worker[w] = (struct worker){.line = &line, .index = w};
-	err = open_filters(conf, worker);
+	err = conf->ifaces.n ? 0 : open_filters(conf, worker); /* libpcap has its own */
 	if (err == 0)
 		err = source_open(&r->source, &source);
 	if (err == 0)
 		err = run_open(r);
 	if (err == 0)
 		err = defrag_open(&r->defrag, &defrag);
+	if (err == 0 && conf->ifaces.n)
+		err = privileges_drop(conf->user);
 	if (err == 0 && r->sink)
 		err = sink_start(r->sink);
 	line.stations = conf->workers == 1 ? 1 : 2 * conf->workers;

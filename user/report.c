@@ -229,6 +229,19 @@ static void workers_array(struct json *j, const struct report *r)
 	*j->at++ = ']';
 }
 
+/* By libpcap: what it says, and what is left. */
+static void pcap_members(struct json *j, const struct report *r)
+{
+	struct source_drops d = source_drops(r->run->source);
+	uint64_t read = r->run->totals.packets + d.dropped;
+
+	member(j, ',', "kernel_packets", d.received);
+	member(j, ',', "kernel_drops", d.dropped);
+	member(j, ',', "unread", d.received > read ? d.received - read : 0);
+	json_lit(j, ",\"queues\":[],\"ok\":");
+	json_name(j, d.received >= read ? "true" : "false");
+}
+
 size_t report_stats(const struct report *r, char *line)
 {
 	const struct source_totals *t = &r->run->totals;
@@ -250,6 +263,8 @@ size_t report_stats(const struct report *r, char *line)
 	member(&j, ',', "input_bytes", t->input_bytes);
 	if (r->run->live)
 		ledger_members(&j, &r->ledger, r->run);
+	else if (r->run->conf->ifaces.n)
+		pcap_members(&j, r);
 	else
 		json_lit(&j, ",\"queues\":[]");
 	*j.at++ = '}';

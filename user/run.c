@@ -50,8 +50,8 @@ static int open_sink(struct run *r)
 		.append = conf->append,
 		/* In live capture a slow disk must not hold a worker up, and the main thread writes
 		   too. */
-		.threads = conf->workers > 1 || r->live,
-		.live = r->live,
+		.threads = conf->workers > 1 || conf->ifaces.n,
+		.live = conf->ifaces.n,
 		.workers = conf->workers + (r->live ? 1 : 0),
 		.buffers = 2 + (uint32_t)(conf->event_queue / 512),
 	};

@@ -50,6 +50,8 @@ struct block {
 	uint32_t fill;  /* bytes used in buf */
 	uint32_t limit; /* bytes there are */
 	bool last;      /* the input ends here */
+	/* Nothing came in real time: the capture clock that may be assumed by now; else 0. */
+	uint64_t idle_clock_ns;
 	/* private */
 	struct slots mem, frames, numbers;
 };
@@ -61,3 +63,4 @@ void block_close(struct block *b);
 uint8_t *block_append(struct block *b, uint32_t n);
 
 #endif
+

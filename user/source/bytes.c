@@ -15,11 +15,15 @@
 #define FRAME_MIN 5                 /* bytes that say how long a zstd frame's header is */
 #define BLOCK_MIN 3                 /* RFC 8878 §3.1.1.2: a block's header */
 
-enum coding { CODING_PLAIN, CODING_GZIP, CODING_ZSTD };
+#define TAKE_MAX ((size_t)8 << 20) /* of live data, in one read: some ms */
+
+enum coding { CODING_UNKNOWN, CODING_PLAIN, CODING_GZIP, CODING_ZSTD };
 
 struct bytes {
 	int fd;
+	enum bytes_kind kind;
 	enum coding coding;
+	bool dry;    /* nothing more now */
 	bool eof;    /* nothing more to read from fd, */
 	int unread;  /* because of this, where it is below 0 */
 	bool mid;    /* inside a gzip member or a zstd frame */
@@ -44,27 +48,35 @@ static ssize_t read_some(int fd, uint8_t *dst, size_t n)
 	return got < 0 ? -errno : got;
 }
 
+/* What a read of fd says about what comes behind. */
+static void note(struct bytes *b, ssize_t got)
+{
+	b->dry = (got == -EAGAIN && b->kind != BYTES_WHOLE) ||
+		 (got == 0 && b->kind == BYTES_GROWING);
+	b->eof = got <= 0 && !b->dry;
+	if (got > 0)
+		b->taken += (size_t)got;
+}
+
 /* Tops `in` up so that it holds at least n unread bytes, or marks the end: a decompressor may
  * still have something to give. */
 static void refill(struct bytes *b, size_t n)
 {
-	while (b->have - b->at < n && !b->eof) {
+	while (b->have - b->at < n && !b->eof && !b->dry) {
 		ssize_t got;
 
 		memmove(b->in, b->in + b->at, b->have - b->at);
 		b->have -= b->at;
 		b->at = 0;
 		got = read_some(b->fd, b->in + b->have, IN_SIZE - b->have);
-		if (got > 0) {
+		if (got > 0)
 			b->have += (size_t)got;
-			b->taken += (size_t)got;
-		}
-		b->eof = got <= 0;
-		b->unread = (int)got;
+		note(b, got);
+		b->unread = b->eof ? (int)got : 0;
 	}
 }
 
-/* Reads the first 4 bytes: enough to tell what it is. */
+/* Reads the first 4 bytes: enough to tell what it is, where they are there. */
 static int sniff(struct bytes *b)
 {
 	static const uint8_t gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd},
@@ -73,6 +85,9 @@ static int sniff(struct bytes *b)
 	refill(b, 4);
 	if (b->unread < 0)
 		return b->unread;
+	if (b->dry && b->have < 4)
+		return 0;
+	b->coding = CODING_PLAIN;
 	if (b->have >= 2 && memcmp(b->in, gzip, sizeof(gzip)) == 0)
 		b->coding = CODING_GZIP;
 	else if (b->have >= 4 &&
@@ -86,7 +101,7 @@ static int start(struct bytes *b)
 {
 	if (b->coding == CODING_GZIP)
 		return inflateInit2(&b->inflate, MAX_WBITS + 16) == Z_OK ? 0 : -ENOMEM;
-	if (b->coding == CODING_PLAIN)
+	if (b->coding != CODING_ZSTD)
 		return 0;
 	b->zstd = ZSTD_createDStream();
 	b->hint = FRAME_MIN;
@@ -98,6 +113,16 @@ static int start(struct bytes *b)
 
 int bytes_open(struct bytes **out, int fd)
 {
+	return bytes_open_as(out, fd, BYTES_WHOLE);
+}
+
+void bytes_grown(struct bytes *b)
+{
+	b->kind = BYTES_LIVE;
+}
+
+int bytes_open_as(struct bytes **out, int fd, enum bytes_kind kind)
+{
 	struct bytes *b = calloc(1, sizeof(*b));
 	int err = -ENOMEM;
 
@@ -107,6 +132,7 @@ int bytes_open(struct bytes **out, int fd)
 		return -ENOMEM;
 	}
 	b->fd = fd;
+	b->kind = kind;
 	b->in = calloc(1, IN_SIZE);
 	if (!b->in)
 		goto fail;
@@ -146,13 +172,15 @@ static ssize_t plain_read(struct bytes *b, uint8_t *dst, size_t n)
 		b->at += left;
 		return (ssize_t)left;
 	}
-	if (b->eof)
+	if (b->eof || b->dry)
 		return 0;
 	got = read_some(b->fd, dst, n);
-	if (got > 0)
-		b->taken += (size_t)got;
-	b->eof = got == 0;
-	return got;
+	note(b, got);
+	if (got < 0 && b->eof) {
+		b->eof = false; /* as ever: reported, and tried again */
+		return got;
+	}
+	return got > 0 ? got : 0;
 }
 
 /* Behind a member: another one, zeros up to the end, or nothing.  gzip(1) leaves out what else
@@ -228,6 +256,40 @@ static ssize_t zstd_read(struct bytes *b, uint8_t *dst, size_t n)
 	return (ssize_t)out.pos;
 }
 
+static ssize_t coding_read(struct bytes *b, uint8_t *dst, size_t n)
+{
+	switch (b->coding) {
+	case CODING_GZIP:
+		return gzip_read(b, dst, n);
+	case CODING_ZSTD:
+		return zstd_read(b, dst, n);
+	case CODING_PLAIN:
+		return plain_read(b, dst, n);
+	case CODING_UNKNOWN:
+		break;
+	}
+	return 0;
+}
+
+/* The first bytes of what is live may come one by one. */
+static int settle(struct bytes *b)
+{
+	int err;
+
+	if (b->coding != CODING_UNKNOWN)
+		return 0;
+	err = sniff(b);
+	return err < 0 ? err : start(b);
+}
+
+/* True where there may be more, but not now, or where others have waited long enough. */
+static bool pauses(const struct bytes *b, uint64_t taken)
+{
+	return b->kind != BYTES_WHOLE &&
+	       (b->coding == CODING_UNKNOWN || (b->dry && b->at == b->have) ||
+		b->taken - taken > TAKE_MAX);
+}
+
 /* True where the coding has given all it has. */
 static bool exhausted(const struct bytes *b)
 {
@@ -236,17 +298,17 @@ static bool exhausted(const struct bytes *b)
 
 ssize_t bytes_read(struct bytes *b, uint8_t *dst, size_t n)
 {
+	uint64_t taken = b->taken;
 	size_t done = 0;
 
+	b->dry = false;
+	if (!b->fault)
+		b->fault = settle(b);
 	while (done < n) {
-		ssize_t got = b->fault;
+		ssize_t got = b->fault ? b->fault : coding_read(b, dst + done, n - done);
 
-		if (!b->fault && b->coding == CODING_PLAIN)
-			got = plain_read(b, dst + done, n - done);
-		else if (!b->fault && b->coding == CODING_GZIP)
-			got = gzip_read(b, dst + done, n - done);
-		else if (!b->fault)
-			got = zstd_read(b, dst + done, n - done);
+		if (got == 0 && pauses(b, taken))
+			return done ? (ssize_t)done : -EAGAIN;
 		if (got == 0 && exhausted(b)) {
 			if (b->unread < 0)
 				got = b->unread;
@@ -266,7 +328,7 @@ ssize_t bytes_read(struct bytes *b, uint8_t *dst, size_t n)
 
 bool bytes_compressed(const struct bytes *b)
 {
-	return b->coding != CODING_PLAIN;
+	return b->coding == CODING_GZIP || b->coding == CODING_ZSTD;
 }
 
 uint64_t bytes_taken(const struct bytes *b)

@@ -19,12 +19,23 @@
 
 struct bytes;
 
+enum bytes_kind {
+	BYTES_WHOLE,   /* all of it is there, or worth waiting for */
+	BYTES_LIVE,    /* a read gives what there is, -EAGAIN where that is nothing now */
+	BYTES_GROWING, /* the same; the end of the file is none, until bytes_grown */
+};
+
 /* Takes ownership of fd, also on failure.  0 or negative errno. */
 int bytes_open(struct bytes **out, int fd);
+/* fd does not block where it is no file. */
+int bytes_open_as(struct bytes **out, int fd, enum bytes_kind kind);
+/* A growing file grows no more. */
+void bytes_grown(struct bytes *b);
 void bytes_close(struct bytes *b);
 
-/* Fills dst: n bytes, or fewer only at the end.  Negative errno: -EBADMSG for damaged compressed
- * data, -ENODATA where it ends too early, -ENOBUFS where it asks for too large a window; all that
+/* Fills dst: n bytes, or fewer only at the end (or where it is not BYTES_WHOLE: a read is then
+ * through soon, whatever the data are).  Negative errno: -EBADMSG for damaged compressed data,
+ * -ENODATA where it ends too early, -ENOBUFS where it asks for too large a window; all that
  * could be decompressed before the fault came before it. */
 ssize_t bytes_read(struct bytes *b, uint8_t *dst, size_t n);
 

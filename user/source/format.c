@@ -61,9 +61,18 @@ void ifaces_close(struct ifaces *t)
 	t->row = NULL;
 }
 
-/* A new row, or IFACE_NONE where all are taken. */
-static uint32_t iface_add(struct ifaces *t, const struct iface *iface)
+static bool iface_equal(const struct iface *a, const struct iface *b)
 {
+	return a->linktype == b->linktype && a->file == b->file && a->ticks_num == b->ticks_num &&
+	       a->ticks_den == b->ticks_den && a->offset_s == b->offset_s &&
+	       a->snaplen == b->snaplen && memcmp(a->name, b->name, sizeof(a->name)) == 0;
+}
+
+uint32_t ifaces_add(struct ifaces *t, const struct iface *iface)
+{
+	for (uint32_t i = 0; t->share && i < t->n; i++)
+		if (iface_equal(&t->row[i], iface))
+			return i;
 	if (t->n >= IFACE_MAX)
 		return IFACE_NONE;
 	slots_reach(&t->mem, t->n);
@@ -115,11 +124,11 @@ enum format_got format_begin(struct format *f, struct ifaces *t, const uint8_t *
 		f->swapped_lengths = get16(f, p + 4) == 2 && minor < 3;
 		/* The upper bits say whether an FCS follows the frame; IP lengths cut it off. */
 		link = get32(f, p + 20) & 0xffff;
-		f->iface = iface_add(t, &(struct iface){.linktype = link,
-							.file = f->file,
-							.ticks_num = 1,
-							.ticks_den = 1,
-							.snaplen = get32(f, p + 16)});
+		f->iface = ifaces_add(t, &(struct iface){.linktype = link,
+							 .file = f->file,
+							 .ticks_num = 1,
+							 .ticks_den = 1,
+							 .snaplen = get32(f, p + 16)});
 		return skip(r, CLASSIC_HEADER);
 	}
 	return bad(r, "no capture file: neither pcap nor pcapng");
@@ -207,10 +216,12 @@ static enum format_got interface_block(struct format *f, struct ifaces *t, const
 			break;
 		at += 4 + padded;
 	}
-	row = iface_add(t, &i);
+	row = ifaces_add(t, &i);
 	if (f->n_ifaces == 0)
 		f->iface = row;
 	f->scattered |= row != f->iface + f->n_ifaces;
+	if (f->n_ifaces < FORMAT_ROWS)
+		f->row[f->n_ifaces] = (uint16_t)row;
 	f->n_ifaces++;
 	return skip(r, total);
 }
@@ -224,6 +235,8 @@ static uint32_t iface_row(const struct format *f, const struct ifaces *t, uint32
 		return IFACE_NONE;
 	if (!f->scattered)
 		return row + id < t->n ? row + id : IFACE_NONE;
+	if (id < FORMAT_ROWS)
+		return f->row[id];
 	for (; row < t->n; row++)
 		if (t->row[row].section == f->section && id-- == 0)
 			return row;

@@ -20,6 +20,7 @@
 
 #define FORMAT_MAX_FRAME (1U << 20) /* four times the largest snaplen any tool writes */
 #define IFACE_MAX        65534U
+#define FORMAT_ROWS      32U
 #define IFACE_NONE       65535U /* a packet of an interface that was never described or refused */
 
 /* One capture interface: classic files have one, pcapng sections any number. */
@@ -38,10 +39,14 @@ struct ifaces {
 	struct slots mem;
 	struct iface *row;
 	uint32_t n, sections;
+	bool share; /* what is described again, as of the same file, is the row it was: a run
+		       without end does not run out of them */
 };
 
 int ifaces_open(struct ifaces *t);
 void ifaces_close(struct ifaces *t);
+/* A new row, or IFACE_NONE where all are taken. */
+uint32_t ifaces_add(struct ifaces *t, const struct iface *iface);
 
 enum format_got {
 	FORMAT_FRAME, /* record.total bytes consumed, a frame in it */
@@ -65,8 +70,9 @@ struct format {
 	uint32_t file;
 	uint32_t iface; /* classic: row of the one interface; pcapng: row of the section's first */
 	uint32_t section;
-	bool scattered;    /* files are merged: the section's rows are no neighbours */
-	uint32_t n_ifaces; /* pcapng: interfaces described in this section */
+	bool scattered;            /* files are merged: the section's rows are no neighbours */
+	uint16_t row[FORMAT_ROWS]; /* of the section's first interfaces */
+	uint32_t n_ifaces;         /* pcapng: interfaces described in this section */
 };
 
 /* What the first bytes of a file are.  NEED, SKIP (record.total = file header) or BAD (no capture).

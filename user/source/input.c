@@ -14,6 +14,7 @@
 #include "user/base/log.h"
 
 #define READ_AHEAD ((size_t)256 << 10)
+#define PASS_MAX   ((uint64_t)8 << 20) /* of a live capture, without a frame: some ms */
 
 static int inputs_add(struct inputs *in, const char *path, bool named)
 {
@@ -109,13 +110,28 @@ void inputs_close(struct inputs *in)
 
 void input_end(struct input *in)
 {
+	if (in->bytes)
+		in->taken = bytes_taken(in->bytes);
 	bytes_close(in->bytes);
 	free(in->buf);
 	in->bytes = NULL;
 	in->buf = NULL;
 	in->at = in->have = in->cap = 0;
-	in->has_head = false;
+	in->has_head = in->headed = false;
 	in->ended = true;
+}
+
+void input_suspend(struct input *in)
+{
+	input_end(in);
+	in->begun = false;
+}
+
+void input_grown(struct input *in)
+{
+	in->grows = false;
+	if (in->bytes)
+		bytes_grown(in->bytes);
 }
 
 /* Makes `n` bytes available at buf[at], or as many as there are.  Negative errno on trouble. */
@@ -137,10 +153,12 @@ static int input_have(struct input *in, size_t n)
 		in->buf = buf;
 		in->cap = n + READ_AHEAD;
 	}
-	got = bytes_read(in->bytes, in->buf + in->have, in->cap - in->have);
-	if (got < 0)
-		return (int)got;
-	in->have += (size_t)got;
+	do { /* what is live comes in pieces */
+		got = bytes_read(in->bytes, in->buf + in->have, in->cap - in->have);
+		if (got < 0)
+			return (int)got;
+		in->have += (size_t)got;
+	} while (in->live && got > 0 && in->have < n);
 	return 0;
 }
 
@@ -152,51 +170,109 @@ static void input_advance(struct input *in, size_t n)
 
 static bool fail(struct input *in, const char *why)
 {
-	log_line("%s: packet %llu at byte %llu: %s", in->name, (unsigned long long)in->packets + 1,
-		 (unsigned long long)in->offset, why);
+	if (!in->silent)
+		log_line("%s: packet %llu at byte %llu: %s", in->name,
+			 (unsigned long long)in->packets + 1, (unsigned long long)in->offset, why);
+	in->why = why;
 	in->trouble = in->ended = true;
 	return false;
 }
 
-/* Passes over what was skipped, across reads.  False at the end. */
+/* Passes over what was skipped, across reads.  False at the end, or where it is not there yet. */
 static bool pass_over(struct input *in)
 {
+	uint64_t from = in->offset;
+
 	while (in->skip) {
 		size_t step = in->have - in->at;
 		int err;
 
 		if (step == 0) {
 			err = input_have(in, 1);
+			if (err == -EAGAIN && in->live)
+				return false;
 			if (err < 0)
 				return fail(in, read_error(err));
 			step = in->have - in->at;
 			if (step == 0)
-				return fail(in, "the file ends inside a block");
+				return fail(in, in->silent ? "the stream ends inside a block"
+							   : "the file ends inside a block");
 		}
 		if (step > in->skip)
 			step = (size_t)in->skip;
 		input_advance(in, step);
 		in->skip -= step;
+		if (in->skip && in->live && in->offset - from > PASS_MAX) {
+			in->more = true;
+			return false;
+		}
 	}
 	return true;
 }
 
-bool input_next(struct input *in, struct ifaces *t)
+/* The file's header; false as in input_begin. */
+static bool read_header(struct input *in, struct ifaces *t, int err)
 {
+	enum format_got got;
+	size_t want = 4;
+
+	for (;;) {
+		if (err == 0)
+			err = input_have(in, want);
+		if (err == -EAGAIN && in->live && in->have - in->at < want)
+			return false;
+		if (err < 0) {
+			in->why = read_error(err);
+			break;
+		}
+		got = format_begin(&in->format, t, in->buf + in->at, in->have - in->at, &in->head);
+		if (got == FORMAT_SKIP) {
+			in->skip = in->head.total;
+			in->headed = true;
+			return true;
+		}
+		if (got == FORMAT_NEED && in->have - in->at >= want) {
+			want = (size_t)in->head.total;
+			continue;
+		}
+		if (!in->named && got == FORMAT_BAD) {
+			in->foreign = true;
+			input_end(in);
+			return false;
+		}
+		in->why = got == FORMAT_BAD        ? in->head.why
+			  : in->silent             ? "the stream ends inside its header"
+			  : in->have - in->at == 0 ? "the file is empty"
+						   : "the file ends inside its header";
+		break;
+	}
+	if (!in->silent)
+		log_line("%s: %s", in->name, in->why);
+	in->trouble = true;
+	input_end(in);
+	return false;
+}
+
+/* The next record with a frame. */
+static bool next_frame(struct input *in, struct ifaces *t)
+{
+	uint64_t from = in->offset;
 	size_t want = 16;
 
-	if (in->has_head) {
-		input_advance(in, (size_t)in->head.total);
-		in->has_head = false;
-	}
 	while (!in->ended) {
 		size_t have;
 		int err;
 
 		if (!pass_over(in))
 			return false;
+		if (in->live && in->offset - from > PASS_MAX) {
+			in->more = true;
+			return false;
+		}
 		err = input_have(in, want);
 		have = in->have - in->at;
+		if (err == -EAGAIN && in->live && have < want)
+			return false;
 		if (err < 0 && have < want)
 			return fail(in, read_error(err));
 		if (have == 0) {
@@ -217,7 +293,8 @@ bool input_next(struct input *in, struct ifaces *t)
 				want = (size_t)in->head.total;
 				break;
 			}
-			return fail(in, "the file ends inside this packet");
+			return fail(in, in->silent ? "the stream ends inside a packet"
+						   : "the file ends inside this packet");
 		case FORMAT_BAD:
 			return fail(in, in->head.why);
 		}
@@ -225,47 +302,57 @@ bool input_next(struct input *in, struct ifaces *t)
 	return false;
 }
 
-bool input_begin(struct input *in, struct ifaces *t, uint32_t file)
+bool input_next(struct input *in, struct ifaces *t)
 {
-	int fd = strcmp(in->path, "-") == 0 ? dup(STDIN_FILENO)
-					    : open(in->path, O_RDONLY | O_CLOEXEC);
-	int err = fd < 0 ? -errno : bytes_open(&in->bytes, fd);
-	enum format_got got;
-	size_t want = 4;
+	uint64_t from;
 
-	in->ended = false;
+	if (in->has_head) {
+		input_advance(in, (size_t)in->head.total);
+		in->has_head = false;
+	}
+	in->more = false;
+	if (in->ended || (!in->headed && !read_header(in, t, 0)))
+		return false;
+	from = in->offset;
+	do {
+		if (!next_frame(in, t))
+			return false;
+		if (in->packets > in->pass)
+			return true;
+		input_advance(in, (size_t)in->head.total);
+		in->has_head = false;
+	} while (!in->live || in->offset - from <= PASS_MAX);
+	in->more = true;
+	return false;
+}
+
+static bool begin(struct input *in, struct ifaces *t, uint32_t file, int fd)
+{
+	enum bytes_kind kind = in->grows ? BYTES_GROWING : in->live ? BYTES_LIVE : BYTES_WHOLE;
+	int err = fd < 0 ? fd : bytes_open_as(&in->bytes, fd, kind);
+
+	in->ended = in->headed = false;
+	in->file = file;
+	in->why = NULL;
 	in->at = in->have = 0;
 	in->offset = in->skip = in->packets = 0;
 	in->format = (struct format){.file = file};
 	in->begun = true;
-	for (;;) {
-		if (err == 0)
-			err = input_have(in, want);
-		if (err < 0) {
-			log_line("%s: %s", in->name, read_error(err));
-			break;
-		}
-		got = format_begin(&in->format, t, in->buf + in->at, in->have - in->at, &in->head);
-		if (got == FORMAT_SKIP) {
-			in->skip = in->head.total;
-			return true;
-		}
-		if (got == FORMAT_NEED && in->have - in->at >= want) {
-			want = (size_t)in->head.total;
-			continue;
-		}
-		if (!in->named && got == FORMAT_BAD) {
-			in->foreign = true;
-			input_end(in);
-			return false;
-		}
-		log_line("%s: %s", in->name,
-			 got == FORMAT_BAD        ? in->head.why
-			 : in->have - in->at == 0 ? "the file is empty"
-						  : "the file ends inside its header");
-		break;
-	}
-	in->trouble = true;
-	input_end(in);
-	return false;
+	return read_header(in, t, err);
+}
+
+bool input_begin(struct input *in, struct ifaces *t, uint32_t file)
+{
+	int fd;
+
+	if (strcmp(in->path, "-") == 0)
+		fd = dup(STDIN_FILENO);
+	else /* what is live must not wait for the other end of a FIFO */
+		fd = open(in->path, O_RDONLY | O_CLOEXEC | (in->live ? O_NONBLOCK | O_NOCTTY : 0));
+	return begin(in, t, file, fd < 0 ? -errno : fd);
+}
+
+bool input_begin_fd(struct input *in, struct ifaces *t, uint32_t file, int fd)
+{
+	return begin(in, t, file, fd);
 }

@@ -31,7 +31,17 @@ struct input {
 	uint64_t packets; /* frames delivered */
 	struct record head;
 	bool has_head, ended, begun, trouble;
-	bool foreign; /* found in a folder, and no capture: left out, no trouble */
+	bool foreign;    /* found in a folder, and no capture: left out, no trouble */
+	uint32_t file;   /* its number in the run */
+	bool headed;     /* the file's header was read */
+	const char *why; /* what was wrong */
+	/* where it may have nothing now: set before input_begin */
+	bool live;
+	bool grows;     /* the end of the file is none, until input_grown */
+	bool silent;    /* the caller says what was wrong */
+	bool more;      /* there is nothing yet, but it need not be waited for */
+	uint64_t pass;  /* frames to pass over: they were read before */
+	uint64_t taken; /* bytes of the file, once it was closed */
 };
 
 struct inputs {
@@ -44,12 +54,20 @@ struct inputs {
 int inputs_find(struct inputs *in, const char *const *paths, size_t n);
 void inputs_close(struct inputs *in);
 
-/* Opens and reads the file's header.  False where it is no capture: logged, unless it is foreign.
+/* Opens and reads the file's header.  False where it is no capture: logged, unless it is foreign;
+ * or where it is live and the header is not all there: then not in->ended, and input_next goes on.
  */
 bool input_begin(struct input *in, struct ifaces *t, uint32_t file);
+/* The same for a descriptor that is open; takes it, also on failure. */
+bool input_begin_fd(struct input *in, struct ifaces *t, uint32_t file, int fd);
 void input_end(struct input *in);
+/* Closes it until input_begin: only the time of its next frame is kept. */
+void input_suspend(struct input *in);
+/* A growing file grows no more. */
+void input_grown(struct input *in);
 
-/* The next frame is in head, its bytes at input_frame(); false at the end, whatever its cause. */
+/* The next frame is in head, its bytes at input_frame(); false at the end, whatever its cause, and
+ * where it is live and there is none now: then not in->ended. */
 bool input_next(struct input *in, struct ifaces *t);
 
 static inline const uint8_t *input_frame(const struct input *in)

@@ -12,11 +12,15 @@
 #include <unistd.h>
 
 #include "user/base/backoff.h"
+#include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/source/input.h"
+#include "user/source/intake.h"
+#include "user/source/incoming.h"
+#include "user/source/merge.h"
 
-#define SLACK   8192U /* read beyond a block, so that its last record is mostly there */
-#define HOUR_NS 3600000000000ULL
+#define DROPS_NS 200000000ULL
+#define SLACK    8192U /* read beyond a block, so that its last record is mostly there */
 /* What of a file may be in a block: one record that starts in it, and one behind that. */
 #define RECORD_MAX  (FORMAT_MAX_FRAME + 8192U)
 #define BLOCK_REACH (BLOCK_BYTES + RECORD_MAX)
@@ -24,7 +28,6 @@
 struct source {
 	struct inputs inputs;
 	struct ifaces ifaces;
-	uint64_t max_packets;
 	/* one plain file, read at offsets */
 	bool direct;
 	int fd;
@@ -35,44 +38,20 @@ struct source {
 	const char *spool_folder;
 	uint64_t spooled; /* by whoever has the turn */
 	_Atomic bool spool_failed;
-	/* several files: those whose first packet is read, in order of its time */
-	size_t *order;
-	size_t n_order, n_active;
+	struct merge merge;        /* several files */
+	struct incoming *incoming; /* what keeps coming, or NULL */
 	/* written by whoever has the turn */
 	uint64_t next; /* direct: where the next record starts */
-	uint64_t packets, bytes, last_ts_ns;
-	struct capture_clock clock;
+	struct intake intake;
+	uint64_t last_ts_ns;
 	struct format format;
-	bool ended, trouble;
+	bool trouble;
 	_Atomic bool stop;
 	_Atomic uint64_t turn;
 	_Atomic uint64_t seen_packets, seen_input; /* for progress */
+	_Atomic uint64_t drops[3];                 /* received, dropped, dropped by the interface */
+	uint64_t drops_ns;
 };
-
-uint64_t capture_clock_step(struct capture_clock *c, uint64_t ts_ns)
-{
-	/* A first packet more than an hour ahead of the second was the odd one. */
-	if (c->seen == 0 || (c->seen == 1 && ts_ns < c->now_ns && c->now_ns - ts_ns > HOUR_NS)) {
-		c->seen++;
-		c->now_ns = ts_ns;
-		return ts_ns;
-	}
-	c->seen++;
-	c->confirmed = false;
-	if (ts_ns <= c->now_ns) {
-		c->pending_ns = 0;
-	} else if (ts_ns - c->now_ns <= HOUR_NS) {
-		c->now_ns = ts_ns;
-		c->pending_ns = 0;
-	} else if (c->pending_ns) {
-		c->now_ns = ts_ns < c->pending_ns ? ts_ns : c->pending_ns;
-		c->pending_ns = 0;
-		c->confirmed = true;
-	} else {
-		c->pending_ns = ts_ns;
-	}
-	return c->now_ns;
-}
 
 /* ---- opening ---- */
 
@@ -84,7 +63,7 @@ static bool open_direct(struct source *s)
 	struct record r;
 	ssize_t got;
 
-	if (s->inputs.n != 1 || strcmp(in->path, "-") == 0)
+	if (s->incoming || s->inputs.n != 1 || strcmp(in->path, "-") == 0)
 		return false;
 	s->fd = open(in->path, O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0 || fstat(s->fd, &s->opened) < 0 || !S_ISREG(s->opened.st_mode))
@@ -98,26 +77,13 @@ static bool open_direct(struct source *s)
 	return true;
 }
 
-static int by_first_time(const struct source *s, size_t a, size_t b)
-{
-	const struct input *x = &s->inputs.row[a], *y = &s->inputs.row[b];
-
-	if (x->head.ts_ns != y->head.ts_ns)
-		return x->head.ts_ns < y->head.ts_ns ? -1 : 1;
-	return a < b ? -1 : a > b;
-}
-
 /* Reads each file's first packet, and sorts the files by its time. */
 static int open_merged(struct source *s)
 {
 	size_t foreign = 0;
 
-	s->order = calloc(s->inputs.n + 1, sizeof(*s->order));
-	if (!s->order)
-		return -ENOMEM;
 	for (size_t i = 0; i < s->inputs.n; i++) {
 		struct input *in = &s->inputs.row[i];
-		size_t at = s->n_order;
 
 		if (!input_begin(in, &s->ifaces, (uint32_t)i)) {
 			s->trouble |= in->trouble;
@@ -129,20 +95,8 @@ static int open_merged(struct source *s)
 			input_end(in);
 			continue;
 		}
-		while (at > 0 && by_first_time(s, i, s->order[at - 1]) < 0) {
-			s->order[at] = s->order[at - 1];
-			at--;
-		}
-		s->order[at] = i;
-		s->n_order++;
-		/* A folder may hold thousands: opened again when its time comes. */
-		if (in->size && s->n_order > 16) {
-			uint64_t ts = in->head.ts_ns;
-
-			input_end(in);
-			in->head.ts_ns = ts;
-			in->begun = false;
-		}
+		if (merge_add(&s->merge, in) < 0)
+			return -ENOMEM;
 	}
 	if (foreign)
 		log_line("%zu files in the folders given are no captures and were left out",
@@ -170,6 +124,38 @@ static int open_spool(struct source *s, const char *folder)
 	return 0;
 }
 
+/* A single file that is followed: its path, or NULL. */
+static const char *followed(const struct source_conf *conf)
+{
+	struct stat st;
+
+	if (!conf->follow || conf->n_watch || conf->n_paths != 1 || stat(conf->paths[0], &st) < 0 ||
+	    !S_ISREG(st.st_mode))
+		return NULL;
+	return conf->paths[0];
+}
+
+/* Files first, then what keeps coming. */
+static int open_inputs(struct source *s, const struct source_conf *conf)
+{
+	struct incoming_conf live = {.folders = conf->watch,
+				     .n_folders = conf->n_watch,
+				     .peers = conf->peers,
+				     .n_peers = conf->n_peers,
+				     .ifaces = conf->ifaces,
+				     .n_ifaces = conf->n_ifaces,
+				     .pcap = conf->pcap,
+				     .followed = followed(conf),
+				     .follow = conf->follow,
+				     .settle_ns = conf->settle_ns};
+	int err = inputs_find(&s->inputs, conf->paths, live.followed ? 0 : conf->n_paths);
+
+	live.first_file = (uint32_t)s->inputs.n;
+	if (err == 0 && (live.followed || live.n_folders || live.n_peers || live.n_ifaces))
+		err = incoming_open(&s->incoming, &live, &s->ifaces);
+	return err;
+}
+
 int source_open(struct source **out, const struct source_conf *conf)
 {
 	struct source *s = calloc(1, sizeof(*s));
@@ -179,10 +165,10 @@ int source_open(struct source **out, const struct source_conf *conf)
 	if (!s)
 		return -ENOMEM;
 	s->fd = s->spool = -1;
-	s->max_packets = conf->max_packets ? conf->max_packets : UINT64_MAX;
+	s->intake.max_packets = conf->max_packets ? conf->max_packets : UINT64_MAX;
 	err = ifaces_open(&s->ifaces);
 	if (err == 0)
-		err = inputs_find(&s->inputs, conf->paths, conf->n_paths);
+		err = open_inputs(s, conf);
 	if (err < 0)
 		goto fail;
 	s->trouble = s->inputs.trouble;
@@ -191,7 +177,8 @@ int source_open(struct source **out, const struct source_conf *conf)
 		if (s->fd >= 0)
 			close(s->fd);
 		s->fd = -1;
-		s->ifaces.n = 0;
+		if (!s->incoming)
+			s->ifaces.n = 0;
 		s->format = (struct format){0};
 		err = open_merged(s);
 		if (err < 0)
@@ -215,33 +202,14 @@ void source_close(struct source *s)
 		close(s->fd);
 	if (s->spool >= 0)
 		close(s->spool);
+	incoming_close(s->incoming);
 	inputs_close(&s->inputs);
 	ifaces_close(&s->ifaces);
-	free(s->order);
+	merge_close(&s->merge);
 	free(s);
 }
 
 /* ---- frames into a block, with the turn held ---- */
-
-static inline void push_frame(struct source *s, struct block *b, const struct record *r,
-			      uint32_t at)
-{
-	struct frame *f = &b->frame[b->n];
-
-	slots_reach(&b->frames, b->n);
-	f->ts_ns = r->ts_ns;
-	f->clock_ns = capture_clock_step(&s->clock, r->ts_ns);
-	if (s->clock.confirmed && b->n)
-		b->frame[b->n - 1].clock_ns = f->clock_ns;
-	f->at = at;
-	f->caplen = r->caplen;
-	f->len = r->len;
-	f->iface = (uint16_t)r->iface;
-	b->n++;
-	s->bytes += r->len;
-	if (++s->packets >= s->max_packets)
-		s->ended = true;
-}
 
 static ssize_t read_at(int fd, uint8_t *dst, size_t n, uint64_t at)
 {
@@ -264,8 +232,8 @@ static ssize_t read_at(int fd, uint8_t *dst, size_t n, uint64_t at)
 static void direct_fault(struct source *s, uint64_t at, const char *why)
 {
 	log_line("%s: packet %llu at byte %llu: %s", s->inputs.row[0].name,
-		 (unsigned long long)s->packets + 1, (unsigned long long)at, why);
-	s->trouble = s->ended = true;
+		 (unsigned long long)s->intake.packets + 1, (unsigned long long)at, why);
+	s->trouble = s->intake.ended = true;
 }
 
 /* The record at `pos` of the block reaches beyond what was read.  False where the file ends. */
@@ -288,25 +256,26 @@ static void hop(struct source *s, struct block *b, uint64_t base)
 	uint64_t pos = s->next - base;
 
 	/* Beyond its end only to settle the clock, and never further than one record. */
-	while ((pos < BLOCK_BYTES || (s->clock.pending_ns && pos < BLOCK_REACH)) && !s->ended) {
+	while ((pos < BLOCK_BYTES || (s->intake.clock.pending_ns && pos < BLOCK_REACH)) &&
+	       !s->intake.ended) {
 		struct record r;
 
 		if (base + pos >= s->size) {
-			s->ended = true;
+			s->intake.ended = true;
 			if (base + pos > s->size)
 				direct_fault(s, base + pos,
 					     "the file ends inside the block before");
 			break;
 		}
 		if (format_usual(&s->format, b->buf + pos, pos < b->fill ? b->fill - pos : 0, &r)) {
-			push_frame(s, b, &r, (uint32_t)pos + r.at);
+			intake_push(&s->intake, b, &r, (uint32_t)pos + r.at);
 			pos += r.total;
 			continue;
 		}
 		switch (format_next(&s->format, &s->ifaces, b->buf + pos,
 				    pos < b->fill ? b->fill - pos : 0, &r)) {
 		case FORMAT_FRAME:
-			push_frame(s, b, &r, (uint32_t)pos + r.at);
+			intake_push(&s->intake, b, &r, (uint32_t)pos + r.at);
 			pos += r.total;
 			break;
 		case FORMAT_SKIP:
@@ -322,8 +291,8 @@ static void hop(struct source *s, struct block *b, uint64_t base)
 		}
 	}
 	s->next = base + pos;
-	if (s->next >= s->size && !s->ended) {
-		s->ended = true;
+	if (s->next >= s->size && !s->intake.ended) {
+		s->intake.ended = true;
 		if (s->next > s->size)
 			direct_fault(s, s->next, "the file ends inside the block before");
 	}
@@ -346,94 +315,57 @@ static void fill_direct(struct source *s, struct block *b)
 	if (s->next >= base && s->next - base < BLOCK_BYTES)
 		hop(s, b, base);
 	if (base + BLOCK_BYTES >= s->size)
-		s->ended = true;
-	if (s->ended) {
+		s->intake.ended = true;
+	if (s->intake.ended) {
 		b->last = true;
 		note_growth(s);
 	}
 }
 
-/* The place among the active files of the one whose next packet is the earliest; n_active: none.
- * Where times are equal, the file that was named first. */
-static size_t merge_earliest(const struct source *s)
+/* The kernel's counters, for whoever asks: now and then. */
+static void note_drops(struct source *s, bool at_end)
 {
-	size_t best = s->n_active;
+	uint64_t now_ns = clock_ns();
+	struct source_drops d;
 
-	for (size_t i = 0; i < s->n_active; i++)
-		if (best == s->n_active || by_first_time(s, s->order[i], s->order[best]) < 0)
-			best = i;
-	return best;
-}
-
-/* A file's turn has come; it may turn out to be gone meanwhile. */
-static void merge_activate(struct source *s)
-{
-	size_t file = s->order[s->n_active++];
-	struct input *in = &s->inputs.row[file];
-
-	if (!in->begun && input_begin(in, &s->ifaces, (uint32_t)file))
-		input_next(in, &s->ifaces);
-}
-
-/* An active file has no more: it leaves the list. */
-static void merge_retire(struct source *s, size_t at)
-{
-	struct input *in = &s->inputs.row[s->order[at]];
-
-	s->trouble |= in->trouble;
-	input_end(in);
-	s->n_order--;
-	s->n_active--;
-	for (size_t i = at; i < s->n_order; i++)
-		s->order[i] = s->order[i + 1];
-}
-
-/* The file with the next packet, or NULL at the end. */
-static struct input *merge_pick(struct source *s)
-{
-	for (;;) {
-		size_t best = merge_earliest(s);
-
-		/* The list is sorted by first packets: only the next file can be due. */
-		if (s->n_active < s->n_order &&
-		    (best == s->n_active ||
-		     by_first_time(s, s->order[s->n_active], s->order[best]) < 0)) {
-			merge_activate(s);
-			best = s->n_active - 1;
-		}
-		if (best == s->n_active)
-			return NULL;
-		if (s->inputs.row[s->order[best]].has_head)
-			return &s->inputs.row[s->order[best]];
-		merge_retire(s, best);
-	}
+	if (!at_end && now_ns - s->drops_ns < DROPS_NS)
+		return;
+	s->drops_ns = now_ns;
+	d = incoming_drops(s->incoming);
+	atomic_store_explicit(&s->drops[0], d.received, memory_order_relaxed);
+	atomic_store_explicit(&s->drops[1], d.dropped, memory_order_relaxed);
+	atomic_store_explicit(&s->drops[2], d.iface_dropped, memory_order_relaxed);
 }
 
 static void fill_merged(struct source *s, struct block *b)
 {
-	while (((b->fill < BLOCK_BYTES && b->n < BLOCK_FRAMES - 1) || s->clock.pending_ns) &&
-	       !s->ended) {
-		struct input *in = merge_pick(s);
+	while (intake_room(&s->intake, b)) {
+		struct input *in = merge_pick(&s->merge, &s->ifaces);
 
+		if (s->merge.retired) {
+			s->trouble |= s->merge.retired->trouble;
+			if (s->incoming)
+				incoming_was_read(s->incoming, s->merge.retired);
+			s->merge.retired = NULL;
+			continue;
+		}
 		if (!in) {
-			s->ended = true;
+			s->intake.ended = !s->incoming;
 			break;
 		}
-		memcpy(b->buf + b->fill, input_frame(in), in->head.caplen);
-		if (b->file_number) {
-			slots_reach(&b->numbers, b->n);
-			b->file_number[b->n] = (uint32_t)in->packets;
-		}
-		push_frame(s, b, &in->head, b->fill);
-		b->fill += in->head.caplen;
+		intake_copy(&s->intake, b, &in->head, input_frame(in), in->packets);
 		input_next(in, &s->ifaces);
 	}
-	b->last = s->ended;
+	if (s->incoming && s->merge.n == 0 && intake_room(&s->intake, b)) {
+		incoming_fill(s->incoming, &s->ifaces, &s->intake, b);
+		note_drops(s, s->intake.ended);
+	}
+	b->last = s->intake.ended;
 }
 
 static uint64_t merged_taken(const struct source *s)
 {
-	uint64_t taken = 0;
+	uint64_t taken = s->incoming ? incoming_taken(s->incoming) : 0;
 
 	for (size_t i = 0; i < s->inputs.n; i++)
 		taken += s->inputs.row[i].bytes   ? bytes_taken(s->inputs.row[i].bytes)
@@ -461,6 +393,15 @@ static void spool_block(struct source *s, struct block *b)
 	}
 }
 
+/* Who has the turn may itself wait for something to come. */
+static void wait_turn(const struct source *s, struct backoff *wait)
+{
+	if (s->incoming && wait->spins > 2100) /* by now some 10 ms */
+		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+	else
+		backoff_wait(wait);
+}
+
 void source_fill(struct source *s, struct block *b)
 {
 	struct backoff wait = {0};
@@ -468,6 +409,7 @@ void source_fill(struct source *s, struct block *b)
 
 	b->n = b->fill = 0;
 	b->last = false;
+	b->idle_clock_ns = 0;
 	b->pos = s->direct ? b->index * BLOCK_BYTES : POS_NONE;
 	if (s->direct && b->pos < s->size) {
 		uint64_t left = s->size - b->pos;
@@ -476,14 +418,16 @@ void source_fill(struct source *s, struct block *b)
 			      left < BLOCK_BYTES + SLACK ? left : BLOCK_BYTES + SLACK, b->pos);
 	}
 	while (atomic_load_explicit(&s->turn, memory_order_acquire) != b->index)
-		backoff_wait(&wait);
-	b->first_number = s->packets + 1;
+		wait_turn(s, &wait);
+	b->first_number = s->intake.packets + 1;
 	if (atomic_load_explicit(&s->stop, memory_order_relaxed))
-		s->ended = true;
-	if (got < 0 && !s->ended)
+		s->intake.ended = true;
+	if (got < 0 && !s->intake.ended)
 		direct_fault(s, b->pos, strerror((int)-got)); /* NOLINT(concurrency-mt-unsafe) */
-	if (s->ended) {
+	if (s->intake.ended) {
 		b->last = true;
+		if (s->incoming)
+			note_drops(s, true);
 	} else if (s->direct) {
 		b->fill = (uint32_t)got;
 		fill_direct(s, b);
@@ -496,7 +440,7 @@ void source_fill(struct source *s, struct block *b)
 	}
 	if (b->n)
 		s->last_ts_ns = b->frame[b->n - 1].ts_ns;
-	atomic_store_explicit(&s->seen_packets, s->packets, memory_order_relaxed);
+	atomic_store_explicit(&s->seen_packets, s->intake.packets, memory_order_relaxed);
 	atomic_store_explicit(&s->seen_input, s->direct ? s->next : merged_taken(s),
 			      memory_order_relaxed);
 	atomic_store_explicit(&s->turn, b->index + 1, memory_order_release);
@@ -531,7 +475,8 @@ int source_add_iface(struct source *s, uint32_t linktype, const char *name)
 
 bool source_several(const struct source *s)
 {
-	return s->inputs.n > 1;
+	return s->inputs.n + (s->incoming ? 1 : 0) > 1 ||
+	       (s->incoming && incoming_several(s->incoming));
 }
 
 const struct iface *source_iface(const struct source *s, uint32_t iface)
@@ -546,25 +491,38 @@ uint32_t source_iface_count(const struct source *s)
 
 const char *source_file_name(const struct source *s, uint32_t file)
 {
-	return s->inputs.row[file].name;
+	return file < s->inputs.n ? s->inputs.row[file].name : incoming_name(s->incoming, file);
 }
 
 bool source_trouble(const struct source *s)
 {
-	return s->trouble;
+	return s->trouble || (s->incoming && incoming_trouble(s->incoming));
+}
+
+bool source_in_real_time(const struct source *s)
+{
+	return s->incoming;
+}
+
+struct source_drops source_drops(const struct source *s)
+{
+	return (struct source_drops){
+		.received = atomic_load_explicit(&s->drops[0], memory_order_relaxed),
+		.dropped = atomic_load_explicit(&s->drops[1], memory_order_relaxed),
+		.iface_dropped = atomic_load_explicit(&s->drops[2], memory_order_relaxed)};
 }
 
 struct source_totals source_totals(const struct source *s)
 {
 	struct source_totals t = {
 		.packets = atomic_load_explicit(&s->seen_packets, memory_order_relaxed),
-		.bytes = s->bytes,
-		.clock_ns = s->clock.now_ns,
+		.bytes = s->intake.bytes,
+		.clock_ns = s->intake.clock.now_ns,
 		.last_ts_ns = s->last_ts_ns,
 		.input_bytes = atomic_load_explicit(&s->seen_input, memory_order_relaxed),
 	};
 
-	for (size_t i = 0; i < s->inputs.n; i++) {
+	for (size_t i = 0; i < s->inputs.n && !s->incoming; i++) {
 		if (s->inputs.row[i].size == 0) {
 			t.input_size = 0;
 			break;

@@ -6,15 +6,12 @@
  * waits for its turn, finds the frames, and passes the turn on.  Pipes, compressed files and
  * several files are read by whoever has the turn; several files are merged packet by packet where
  * their times overlap, and follow one another in order of their first packet where they do not.
+ * What keeps coming (incoming.h) is read behind them; whoever has the turn waits for it, some ms.
  *
  * Threads: source_fill by any worker, each for a block index it alone claimed; indices must be
  *          claimed without holes, and a worker may wait only for smaller ones.
  * Errors:  a missing, foreign, damaged or truncated file is logged once with packet and offset,
  *          and remembered (source_trouble); all whole packets before the fault are delivered.
- *
- * The capture clock: the running maximum of time stamps, where a step of more than an hour ahead
- * counts only if the next packet confirms it.  A block never ends before that is known, so both
- * packets carry the new time: else the first one would look idle for the whole step.
  */
 #ifndef USER_SOURCE_SOURCE_H
 #define USER_SOURCE_SOURCE_H
@@ -24,12 +21,24 @@
 #include <stdint.h>
 
 #include "user/source/block.h"
+#include "user/source/intake.h"
+#include "user/source/pcap_live.h"
 
 struct source_conf {
 	const char *const *paths; /* files, folders, or "-" */
 	size_t n_paths;
 	uint64_t max_packets; /* 0 = all */
 	const char *spool;    /* folder for a copy of what is not a plain file, or NULL */
+	/* what keeps coming, until source_stop: read once the files are */
+	const char *const *watch; /* folders */
+	size_t n_watch;
+	bool follow;              /* growing files in these, or a single path */
+	const char *const *peers; /* HOST:PORT, by TCP (peer.h) */
+	size_t n_peers;
+	const char *const *ifaces; /* through libpcap, by `pcap` */
+	size_t n_ifaces;
+	struct pcap_live_conf pcap;
+	uint64_t settle_ns; /* unchanged for so long, a file is complete; 0: 2 s */
 };
 
 struct source_totals {
@@ -47,7 +56,8 @@ struct source;
 int source_open(struct source **out, const struct source_conf *conf);
 void source_close(struct source *s);
 
-/* Reads block b->index.  After the block with b->last no further index has frames. */
+/* Reads block b->index; where nothing comes, what keeps coming gives an empty one soon.  After the
+ * block with b->last no further index has frames. */
 void source_fill(struct source *s, struct block *b);
 
 /* Ends the input at the next block (a signal, a limit). */
@@ -67,15 +77,12 @@ const char *source_file_name(const struct source *s, uint32_t file);
 uint32_t source_iface_count(const struct source *s);
 /* Interfaces described before anything is read: enough to compile a filter for. */
 bool source_trouble(const struct source *s);
+/* It ends when it is stopped. */
+bool source_in_real_time(const struct source *s);
+/* Of interfaces: a glimpse like the totals, exact after the last block. */
+struct source_drops source_drops(const struct source *s);
 /* Exact after the last block; before that a glimpse for progress. */
 struct source_totals source_totals(const struct source *s);
-
-struct capture_clock {
-	uint64_t now_ns, pending_ns, seen;
-	bool confirmed; /* this packet confirmed the step of the one before */
-};
-
-uint64_t capture_clock_step(struct capture_clock *c, uint64_t ts_ns);
 
 /*
  * Bytes of the capture again, from where they lay (block.pos + offset): for comparing what was
