@@ -14,6 +14,10 @@
 
 #include "user/base/clock.h"
 
+#ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING /* younger than Debian 12's headers */
+#define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
+#endif
+
 #define VLAN_BYTES 4U /* room before a frame, to put a stripped tag back */
 
 static struct tpacket_block_desc *block_of(const struct tap_ring *r, uint32_t i)
@@ -67,7 +71,10 @@ int tap_join(struct tap_ring *r, int ifindex, uint16_t group, int prog, bool pro
 	struct sockaddr_ll to = {
 		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = ifindex};
 	struct packet_mreq all = {.mr_ifindex = ifindex, .mr_type = PACKET_MR_PROMISC};
-	int fanout = group | PACKET_FANOUT_EBPF << 16, one = 1, err = 0;
+	/* The socket's own option ends where the group begins: that has a flag of its own. */
+	int flags = incoming_only ? PACKET_FANOUT_FLAG_IGNORE_OUTGOING : 0;
+	int fanout = (int)(group | (unsigned)(PACKET_FANOUT_EBPF | flags) << 16);
+	int one = 1, err = 0;
 
 	if (incoming_only)
 		err = set(r->fd, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
