@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ethtool.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -272,12 +273,14 @@ static int open_far_end(struct mirror *m, const struct redirect_conf *conf, cons
 	struct redirect_conf far = *conf;
 	int err;
 
+	if (far.mtu > ETH_MAX_MTU) /* loopback has one more */
+		far.mtu = ETH_MAX_MTU;
 	*step = "making a network namespace (needs CAP_SYS_ADMIN)";
 	if (unshare(CLONE_NEWNET) < 0)
 		return -errno;
 	m->away = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	*step = "making a veth pair (needs CAP_NET_ADMIN)";
-	err = m->away < 0 ? -errno : make_pair("far", m->near, m->home, conf->mtu);
+	err = m->away < 0 ? -errno : make_pair("far", m->near, m->home, far.mtu);
 	if (err < 0)
 		return err;
 	far.name = "far";
