@@ -6,9 +6,9 @@ import ipaddress
 import random
 import struct
 
-from net import MODES
+from net import LATER, MODES
 
-COUNT, RATE = 200000, 20000
+COUNT, RATE, FAST = 200000, 20000, 40000
 
 
 def balanced(t, label, stats, sent):
@@ -116,7 +116,7 @@ def end_points(record):
 
 def once(t, label, lab, pair, mode, workers, packets, path):
     sensor = lab.sensor_on(pair, mode, '-w', workers, '--mode', 'dump', '--capture-buffer-size', '32M')
-    sent = lab.send(pair, '--pcap', path, '--rate', RATE)
+    sent = lab.send(pair, '--pcap', path, '--rate', FAST)
     t.equal(label + ': exit status', sensor.stop(), 0)
     records = sensor.records()
     c = records[-1]['stats']['capture']
@@ -132,7 +132,7 @@ def once(t, label, lab, pair, mode, workers, packets, path):
 
 def one_worker(t, label, lab, pair, mode, workers, path, want):
     sensor = lab.sensor_on(pair, mode, '-w', workers, '--capture-buffer-size', '32M')
-    lab.send(pair, '--pcap', path, '--rate', RATE)
+    lab.send(pair, '--pcap', path, '--rate', FAST)
     t.equal(label + ': exit status', sensor.stop(), 0)
     records = sensor.records()
     t.equal(label + ': lost', records[-1]['stats']['capture']['drops'], {})
@@ -163,4 +163,5 @@ def test_exactly_once(t, lab, mode, queues):
         one_worker(t, label, lab, pair, mode, workers, path, want)
 
 
-TESTS = [(test_every_packet, m) for m in MODES] + [(test_exactly_once, m, q) for m in MODES for q in (1, 4)]
+TESTS = [(test_every_packet, m) for m in MODES + LATER] + \
+    [(test_exactly_once, m, q) for m in MODES + LATER for q in (1, 4)]
