@@ -12,6 +12,7 @@
 #include "bpf/xdp_view.h"
 #include "bpf/parse.h"
 #include "bpf/key.h"
+#include "bpf/counts.h"
 #include "bpf/offload.h"
 
 const volatile __u32 workers = 1;
@@ -23,23 +24,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } xsks SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RM_KERNEL_MAX);
-	__type(key, __u32);
-	__type(value, __u64);
-} counts SEC(".maps");
-
-static __always_inline int done(enum rm_kernel_count what, int verdict)
-{
-	__u32 row = what;
-	__u64 *n = bpf_map_lookup_elem(&counts, &row);
-
-	if (n)
-		(*n)++;
-	return verdict;
-}
 
 /* Room for the metadata before the frame; it is missing where the driver refuses. */
 static __always_inline void write_meta(struct xdp_md *ctx, __u32 len, __u64 hash)
@@ -87,7 +71,7 @@ int steer(struct xdp_md *ctx)
 	if (offload) {
 		switch (look_up(&view, &p, len, &keep)) {
 		case RM_COUNT:
-			return done(RM_KERNEL_COUNTED, XDP_DROP);
+			return done(RM_KERNEL_COUNTED, 1, XDP_DROP);
 		case RM_CUT:
 			if (keep < len && bpf_xdp_adjust_tail(ctx, (int)keep - (int)len) == 0)
 				whole = RM_KERNEL_CUT;
@@ -99,7 +83,7 @@ int steer(struct xdp_md *ctx)
 	write_meta(ctx, len, hash);
 	slot = ctx->rx_queue_index * workers + rm_steer(hash, workers);
 	verdict = bpf_redirect_map(&xsks, slot, otherwise);
-	return done(verdict == XDP_REDIRECT ? whole : RM_KERNEL_NO_SOCKET, verdict);
+	return done(verdict == XDP_REDIRECT ? whole : RM_KERNEL_NO_SOCKET, 1, verdict);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

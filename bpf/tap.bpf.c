@@ -9,6 +9,7 @@
 #include "bpf/skb_view.h"
 #include "bpf/parse.h"
 #include "bpf/key.h"
+#include "bpf/counts.h"
 #include "bpf/offload.h"
 
 #define ALL 0x40000 /* no packet is longer */
@@ -56,23 +57,6 @@ int fanout(struct __sk_buff *skb)
 	return p.layers ? (int)rm_steer(hash_of(&p.tuple), workers) : 0;
 }
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RM_KERNEL_MAX);
-	__type(key, __u32);
-	__type(value, __u64);
-} counts SEC(".maps");
-
-static __always_inline int done(enum rm_kernel_count what, int keep)
-{
-	__u32 row = what;
-	__u64 *n = bpf_map_lookup_elem(&counts, &row);
-
-	if (n)
-		(*n)++;
-	return keep;
-}
-
 SEC("socket")
 int copy(struct __sk_buff *skb)
 {
@@ -81,15 +65,15 @@ int copy(struct __sk_buff *skb)
 	__u32 keep = 0;
 
 	if (!view.room)
-		return done(RM_KERNEL_DELIVERED, ALL);
+		return done(RM_KERNEL_DELIVERED, 1, ALL);
 	parse(skb, &p);
 	switch (look_up(&view, &p, skb->len + (skb->vlan_present ? 4 : 0), &keep)) {
 	case RM_COUNT:
-		return done(RM_KERNEL_COUNTED, 0);
+		return done(RM_KERNEL_COUNTED, 1, 0);
 	case RM_CUT:
-		return done(RM_KERNEL_CUT, (int)keep);
+		return done(RM_KERNEL_CUT, 1, (int)keep);
 	default:
-		return done(RM_KERNEL_DELIVERED, ALL);
+		return done(RM_KERNEL_DELIVERED, 1, ALL);
 	}
 }
 

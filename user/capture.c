@@ -11,8 +11,8 @@
 
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/health.h"
 #include "user/privileges.h"
-#include "user/report.h"
 #include "user/source/filter.h"
 #include "user/source/live.h"
 #include "user/steer/handover.h"
@@ -23,10 +23,9 @@
 #define BUSY_NS    (10 * NS_PER_MS)  /* without a packet: poll() instead */
 #define POLL_MS    50
 #define LATE_NS    NS_PER_S /* packets reach a worker within this time, or the rings are too small */
-#define ANSWER_MS  500
 #define CONTROL_NS (20 * NS_PER_MS)
 
-enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_END };
+enum phase { PHASE_RUN, PHASE_DRAIN };
 
 struct worker {
 	struct capture *c;
@@ -40,9 +39,6 @@ struct worker {
 	uint64_t last_packet_ns, last_flush_ns; /* CLOCK_MONOTONIC */
 	uint64_t clock_ns;                      /* of the last packet */
 	_Atomic bool drained;
-	uint64_t health_read; /* of the main thread: frames read at the health line before */
-	/* the main thread wants a copy of what was counted, in run.worker and run.ring */
-	_Atomic uint32_t asked, told;
 };
 
 struct capture {
@@ -52,12 +48,8 @@ struct capture {
 	struct handover *handover; /* from * workers + to */
 	_Atomic int64_t left;      /* of --max-packets */
 	_Atomic int phase;
-	/* of the main thread */
-	uint64_t next_clock, next_look, next_stats, next_health;
-	struct {
-		uint64_t ns, packets, bytes, lost; /* at the line before */
-	} health;
-	struct report report;
+	struct health *health;
+	uint64_t next_look; /* of the main thread */
 };
 
 static struct handover *way(const struct capture *c, uint32_t from, uint32_t to)
@@ -192,27 +184,6 @@ static void rest(struct worker *w, struct shard *s, uint64_t now)
 	s->counts.ticks[STAGE_wait] += clock_ticks() - start;
 }
 
-static void copy_totals(struct worker *w, const struct shard *s)
-{
-	struct run *r = w->c->r;
-
-	shard_totals(s, &r->worker[w->index]);
-	r->worker[w->index].defrag = *defrag_counts(w->defrag);
-	for (uint32_t i = 0; i < r->rings; i++)
-		live_ring_stats(r->live, w->index, i, &r->ring[w->index * r->rings + i]);
-}
-
-static void tell_totals(struct worker *w, const struct shard *s)
-{
-	uint32_t asked = atomic_load_explicit(&w->asked, memory_order_acquire);
-
-	if (asked == atomic_load_explicit(&w->told, memory_order_relaxed))
-		return;
-	copy_totals(w, s);
-	/* pairs with ask(): the copy is whole */
-	atomic_store_explicit(&w->told, asked, memory_order_release);
-}
-
 static bool all_drained(const struct capture *c)
 {
 	for (uint32_t i = 0; i < c->workers; i++)
@@ -236,7 +207,7 @@ static void *work(void *arg)
 
 		if (c->workers > 1)
 			any |= receive(w, s);
-		tell_totals(w, s);
+		health_answer(c->health, s, defrag_counts(w->defrag));
 		if (any) {
 			w->last_packet_ns = now;
 			if (now - w->last_flush_ns >= FLUSH_NS && phase == PHASE_RUN) {
@@ -254,7 +225,7 @@ static void *work(void *arg)
 	}
 	defrag_flush(w->defrag);
 	shard_finish(s, w->clock_ns);
-	copy_totals(w, s);
+	health_copy(c->r, s, defrag_counts(w->defrag));
 	return NULL;
 }
 
@@ -265,118 +236,21 @@ static void interrupted_sleep(uint64_t ns)
 	nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL);
 }
 
-/* Over all workers, from what was copied. */
-static void sum(struct run *r)
-{
-	r->totals = (struct source_totals){.last_ts_ns = wall_ns()};
-	for (uint32_t i = 0; i < r->conf->workers; i++) {
-		r->totals.packets += r->worker[i].counts.read;
-		r->totals.bytes += r->worker[i].counts.read_bytes;
-	}
-}
-
-/* Copies of all that the workers count; false where one is too busy to answer. */
-static bool ask(struct capture *c)
-{
-	for (uint32_t i = 0; i < c->workers; i++)
-		atomic_fetch_add_explicit(&c->worker[i].asked, 1, memory_order_release);
-	for (uint32_t i = 0; i < c->workers; i++) {
-		struct worker *w = &c->worker[i];
-
-		for (int tries = 0;; tries++) {
-			/* pairs with tell_totals */
-			if (atomic_load_explicit(&w->told, memory_order_acquire) ==
-			    atomic_load_explicit(&w->asked, memory_order_relaxed))
-				break;
-			if (tries == ANSWER_MS)
-				return false;
-			interrupted_sleep(NS_PER_MS);
-		}
-	}
-	return true;
-}
-
-static void write_stats(struct capture *c)
-{
-	struct run *r = c->r;
-	size_t len;
-
-	sum(r);
-	r->ended_ns = clock_ns();
-	report_gather(&c->report, r);
-	len = report_stats(&c->report, sink_buffer(r->sink, c->workers));
-	sink_next(r->sink, c->workers, len);
-}
-
-/* One line: what came in since the last, what was lost, and how it is spread over the workers. */
-static void say_health(struct capture *c, uint64_t now)
-{
-	struct run *r = c->r;
-	double seconds = (double)(now - c->health.ns) / 1e9;
-	uint64_t most = 0, packets, bytes;
-	struct ledger l;
-
-	sum(r);
-	ledger_gather(&l, r);
-	packets = r->totals.packets - c->health.packets;
-	bytes = r->totals.bytes - c->health.bytes;
-	for (uint32_t i = 0; i < c->workers; i++) {
-		uint64_t n = r->worker[i].counts.read - c->worker[i].health_read;
-
-		c->worker[i].health_read = r->worker[i].counts.read;
-		if (n > most)
-			most = n;
-	}
-	log_line("%.0f packets/s, %.1f Mbit/s, %llu lost, busiest worker has %.0f %% of them",
-		 (double)packets / seconds, (double)bytes * 8 / 1e6 / seconds,
-		 (unsigned long long)(l.lost - c->health.lost),
-		 packets ? 100.0 * (double)most / (double)packets : 0.0);
-	c->health.ns = now;
-	c->health.packets = r->totals.packets;
-	c->health.bytes = r->totals.bytes;
-	c->health.lost = l.lost;
-}
-
 /* What the main thread does from time to time. */
 static void chores(struct capture *c, uint64_t now)
 {
-	const struct conf *conf = c->r->conf;
-	bool stats = conf->stats_interval && c->r->sink && now >= c->next_stats;
-	bool health = conf->health_ms && now >= c->next_health;
-
-	if (now >= c->next_clock) {
-		live_set_clock(c->r->live);
-		c->next_clock = now + NS_PER_S;
-	}
 	if (now >= c->next_look) {
+		live_set_clock(c->r->live);
 		if (live_look(c->r->live) == 0)
 			source_stop(c->r->source);
 		c->next_look = now + NS_PER_S;
 	}
-	if (!stats && !health)
-		return;
-	if (stats)
-		c->next_stats = now + conf->stats_interval * NS_PER_S;
-	if (health)
-		c->next_health = now + conf->health_ms * NS_PER_MS;
-	if (!ask(c)) {
-		log_line("a worker is too busy to say how it is");
-		return;
-	}
-	if (stats)
-		write_stats(c);
-	if (health)
-		say_health(c, now);
+	health_look(c->health, now);
 }
 
 static void control(struct capture *c)
 {
-	uint64_t now = clock_ns();
-
-	c->next_clock = c->next_look = now + NS_PER_S;
-	c->next_stats = now + c->r->conf->stats_interval * NS_PER_S;
-	c->next_health = now + c->r->conf->health_ms * NS_PER_MS;
-	c->health.ns = now;
+	c->next_look = clock_ns() + NS_PER_S;
 	while (!source_stopping(c->r->source)) {
 		interrupted_sleep(CONTROL_NS);
 		chores(c, clock_ns());
@@ -523,6 +397,8 @@ int capture_run(struct run *r)
 	if (err == 0)
 		err = open_workers(c);
 	if (err == 0)
+		err = health_open(&c->health, r);
+	if (err == 0)
 		err = privileges_drop(conf->user);
 	if (err == 0)
 		err = check_folder(r);
@@ -532,10 +408,12 @@ int capture_run(struct run *r)
 		alarm((unsigned)conf->max_seconds); /* from now on */
 	if (err == 0)
 		err = run_workers(c);
+	r->ended = true;
 	if (err == 0)
-		sum(r);
+		run_sum(r);
 	r->ended_ns = clock_ns();
 	close_workers(c);
+	health_close(c->health);
 	free(c);
 	return err;
 }

@@ -13,6 +13,7 @@
 #include "user/base/backoff.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/health.h"
 #include "user/privileges.h"
 #include "user/progress.h"
 #include "user/source/filter.h"
@@ -34,6 +35,8 @@ struct line {
 	_Atomic uint64_t claim; /* the next block to prepare */
 	_Atomic uint64_t end;   /* index behind the last block, once known */
 	struct progress *progress;
+	struct health *health; /* in real time, else NULL */
+	_Atomic uint32_t at_work;
 };
 
 struct worker {
@@ -161,6 +164,8 @@ static void *work(void *arg)
 			continue;
 		}
 		wait.spins = 0;
+		if (l->health)
+			health_answer(l->health, s, NULL);
 		if (s->index == 0)
 			progress_show(l->progress, l->r->source);
 		if (s->sink && sink_pipe_closed(s->sink))
@@ -168,6 +173,8 @@ static void *work(void *arg)
 		since = clock_ticks();
 	}
 	shard_finish(s, source_totals(l->r->source).clock_ns);
+	health_copy(l->r, s, NULL);
+	atomic_fetch_sub_explicit(&l->at_work, 1, memory_order_release);
 	return NULL;
 }
 
@@ -205,7 +212,8 @@ static int run_workers(struct line *l, struct worker *worker)
 {
 	uint32_t started = 0;
 
-	if (l->workers == 1) {
+	atomic_store(&l->at_work, l->workers);
+	if (l->workers == 1 && !l->health) {
 		work(&worker[0]);
 		return 0;
 	}
@@ -216,6 +224,11 @@ static int run_workers(struct line *l, struct worker *worker)
 		/* Lists of a missing owner would never be passed: nothing was read yet. */
 		atomic_store(&l->end, 0);
 		log_line("cannot start %u worker threads", l->workers);
+	}
+	while (l->health && started == l->workers &&
+	       atomic_load_explicit(&l->at_work, memory_order_acquire)) {
+		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+		health_look(l->health, clock_ns());
 	}
 	for (uint32_t w = 0; w < started; w++)
 		pthread_join(worker[w].thread, NULL);
@@ -277,6 +290,8 @@ int replay_run(struct run *r)
 		line.stations = 64;
 	if (err == 0)
 		err = open_stations(&line, source_several(r->source));
+	if (err == 0 && source_in_real_time(r->source))
+		err = health_open(&line.health, r);
 	progress_open(&progress, !conf->no_progress);
 	line.progress = &progress;
 	if (err == 0)
@@ -284,14 +299,14 @@ int replay_run(struct run *r)
 	progress_close(&progress);
 	if (err == 0) {
 		defrag_flush(r->defrag);
-		r->totals = source_totals(r->source);
-		for (uint32_t w = 0; w < conf->workers; w++)
-			shard_totals(&r->shard[w], &r->worker[w]);
+		r->ended = true;
+		run_sum(r);
 	}
 	r->ended_ns = clock_ns();
 	for (uint32_t w = 0; w < conf->workers; w++)
 		filter_close(worker[w].filter);
 	close_stations(&line);
+	health_close(line.health);
 	free(worker);
 	return err;
 }

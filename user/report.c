@@ -71,6 +71,9 @@ void report_gather(struct report *r, const struct run *run)
 	r->in = run->totals.packets;
 	for (int i = 0; i < RM_DROP_MAX; i++)
 		dropped += r->dropped[i];
+	/* In real time, what was read may not be handled yet. */
+	if (!run->live && !run->ended && r->in > r->flow_frames + r->other_frames + dropped)
+		r->waiting = r->in - r->flow_frames - r->other_frames - dropped;
 	r->balanced = r->in == r->flow_frames + r->other_frames + dropped + r->waiting;
 }
 
@@ -238,8 +241,25 @@ static void pcap_members(struct json *j, const struct report *r)
 	member(j, ',', "kernel_packets", d.received);
 	member(j, ',', "kernel_drops", d.dropped);
 	member(j, ',', "unread", d.received > read ? d.received - read : 0);
+	json_lit(j, ",\"kernel\":{},\"drops\":");
+	if (d.dropped) {
+		member(j, '{', "ring_full", d.dropped);
+		*j->at++ = '}';
+	} else {
+		json_lit(j, "{}");
+	}
 	json_lit(j, ",\"queues\":[],\"ok\":");
 	json_name(j, d.received >= read ? "true" : "false");
+}
+
+uint64_t report_lost(const struct run *run)
+{
+	struct ledger l;
+
+	if (!run->live)
+		return source_drops(run->source).dropped;
+	ledger_gather(&l, run);
+	return l.lost;
 }
 
 size_t report_stats(const struct report *r, char *line)

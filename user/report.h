@@ -31,6 +31,9 @@ struct report {
 /* From run->worker. */
 void report_gather(struct report *r, const struct run *run);
 
+/* Packets that did not reach a worker. */
+uint64_t report_lost(const struct run *run);
+
 #define REPORT_STATS_MAX (128U << 10)
 /* The stats record as a line; its length. */
 size_t report_stats(const struct report *r, char *line);

@@ -44,15 +44,16 @@ static uint32_t slots_for(const struct conf *conf, const struct source *source)
 static int open_sink(struct run *r)
 {
 	const struct conf *conf = r->conf;
+	bool real_time = r->live || source_in_real_time(r->source);
 	size_t record = record_max((uint32_t)conf->preview_bytes);
 	struct sink_conf s = {
 		.path = conf->output,
 		.append = conf->append,
 		/* In live capture a slow disk must not hold a worker up, and the main thread writes
 		   too. */
-		.threads = conf->workers > 1 || conf->ifaces.n,
+		.threads = conf->workers > 1 || real_time,
 		.live = conf->ifaces.n,
-		.workers = conf->workers + (r->live ? 1 : 0),
+		.workers = conf->workers + (real_time ? 1 : 0),
 		.buffers = 2 + (uint32_t)(conf->event_queue / 512),
 	};
 	int err;
@@ -113,6 +114,23 @@ int run_open(struct run *r)
 	r->worker = calloc(r->conf->workers, sizeof(*r->worker));
 	r->ring = calloc(r->conf->workers * r->rings + 1, sizeof(*r->ring));
 	return r->worker && r->ring ? open_shards(r) : -ENOMEM;
+}
+
+void run_sum(struct run *r)
+{
+	struct timespec now;
+
+	if (!r->live) {
+		r->totals = source_totals(r->source);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	r->totals = (struct source_totals){.last_ts_ns = (uint64_t)now.tv_sec * NS_PER_S +
+							 (uint64_t)now.tv_nsec};
+	for (uint32_t i = 0; i < r->conf->workers; i++) {
+		r->totals.packets += r->worker[i].counts.read;
+		r->totals.bytes += r->worker[i].counts.read_bytes;
+	}
 }
 
 void run_close(struct run *r)

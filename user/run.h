@@ -29,6 +29,7 @@ struct run {
 	struct source_totals totals;
 	uint64_t started_ns, ended_ns;
 	bool interrupted;
+	bool ended; /* all workers have */
 	/* replay: shared by the shards, in block order */
 	struct defrag *defrag;
 };
@@ -38,6 +39,9 @@ int run_begin(struct run *r, const struct conf *conf);
 /* With r->source open: sink and shards. */
 int run_open(struct run *r);
 void run_close(struct run *r);
+
+/* r->totals, from what was copied of the workers, or what the source says. */
+void run_sum(struct run *r);
 
 /* From a signal handler: end soon; `trouble` where the user did not ask for it. */
 void run_interrupt(struct run *r, bool trouble);

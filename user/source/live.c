@@ -296,12 +296,15 @@ static int find_iface(struct live *l, struct live_iface *f, const char *name)
 	if (f->mode == LIVE_AUTO) {
 		f->mode = choose(f, why, sizeof(why));
 		log_line("%s: %s, because %s", f->nic.name, mode_names[f->mode], why);
-	} else if (f->mode == LIVE_REDIRECT && !l->conf.force &&
-		   !nic_redirect_safe(&f->nic, why, sizeof(why))) {
-		log_line("%s: not redirected, because %s: the host would get no packet of it any "
-			 "more; tap copies instead, --force redirects all the same",
+	} else if (f->mode == LIVE_REDIRECT && !nic_redirect_safe(&f->nic, why, sizeof(why))) {
+		if (!l->conf.force) {
+			log_line("%s: not redirected, because %s: the host would get no packet of "
+				 "it any more; tap copies instead, --force redirects all the same",
+				 f->nic.name, why);
+			return -EBUSY;
+		}
+		log_line("%s: redirected by --force although %s: the host gets no packet of it",
 			 f->nic.name, why);
-		return -EBUSY;
 	}
 	if (f->mode == LIVE_REDIRECT || f->mode == LIVE_MIRROR)
 		nic_warn(&f->nic, stderr);

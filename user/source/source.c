@@ -48,8 +48,9 @@ struct source {
 	bool trouble;
 	_Atomic bool stop;
 	_Atomic uint64_t turn;
-	_Atomic uint64_t seen_packets, seen_input; /* for progress */
-	_Atomic uint64_t drops[3];                 /* received, dropped, dropped by the interface */
+	/* for others while it runs */
+	_Atomic uint64_t seen_packets, seen_bytes, seen_clock, seen_last, seen_input;
+	_Atomic uint64_t drops[3]; /* received, dropped, dropped by the interface */
 	uint64_t drops_ns;
 };
 
@@ -441,6 +442,9 @@ void source_fill(struct source *s, struct block *b)
 	if (b->n)
 		s->last_ts_ns = b->frame[b->n - 1].ts_ns;
 	atomic_store_explicit(&s->seen_packets, s->intake.packets, memory_order_relaxed);
+	atomic_store_explicit(&s->seen_bytes, s->intake.bytes, memory_order_relaxed);
+	atomic_store_explicit(&s->seen_clock, s->intake.clock.now_ns, memory_order_relaxed);
+	atomic_store_explicit(&s->seen_last, s->last_ts_ns, memory_order_relaxed);
 	atomic_store_explicit(&s->seen_input, s->direct ? s->next : merged_taken(s),
 			      memory_order_relaxed);
 	atomic_store_explicit(&s->turn, b->index + 1, memory_order_release);
@@ -516,9 +520,9 @@ struct source_totals source_totals(const struct source *s)
 {
 	struct source_totals t = {
 		.packets = atomic_load_explicit(&s->seen_packets, memory_order_relaxed),
-		.bytes = s->intake.bytes,
-		.clock_ns = s->intake.clock.now_ns,
-		.last_ts_ns = s->last_ts_ns,
+		.bytes = atomic_load_explicit(&s->seen_bytes, memory_order_relaxed),
+		.clock_ns = atomic_load_explicit(&s->seen_clock, memory_order_relaxed),
+		.last_ts_ns = atomic_load_explicit(&s->seen_last, memory_order_relaxed),
 		.input_bytes = atomic_load_explicit(&s->seen_input, memory_order_relaxed),
 	};
 
