@@ -62,6 +62,13 @@ void health_answer(struct health *h, const struct shard *s, const struct defrag_
 	atomic_store_explicit(&desk->told, asked, memory_order_release);
 }
 
+void health_leave(struct health *h, const struct shard *s)
+{
+	health_copy(h->r, s, NULL);
+	/* pairs with ask(): the copy is whole */
+	atomic_store_explicit(&h->desk[s->index].gone, true, memory_order_release);
+}
+
 /* Copies of all that the workers count; false where one is too busy to answer. */
 static bool ask(struct health *h)
 {
@@ -79,7 +86,8 @@ static bool ask(struct health *h)
 		for (int tries = 0;; tries++) {
 			/* pairs with health_answer */
 			if (atomic_load_explicit(&h->desk[i].told, memory_order_acquire) ==
-			    atomic_load_explicit(&h->desk[i].asked, memory_order_relaxed))
+				    atomic_load_explicit(&h->desk[i].asked, memory_order_relaxed) ||
+			    atomic_load_explicit(&h->desk[i].gone, memory_order_acquire))
 				break;
 			if (tries == ANSWER_MS)
 				return false;

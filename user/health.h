@@ -15,7 +15,8 @@
 struct health_desk {
 	_Alignas(64) _Atomic uint32_t asked;
 	_Alignas(64) _Atomic uint32_t told;
-	uint64_t packets; /* of the main thread: handled at the line before */
+	_Atomic bool gone; /* the worker has ended, and its last copy stands */
+	uint64_t packets;  /* of the main thread: handled at the line before */
 };
 
 struct health {
@@ -35,6 +36,9 @@ void health_close(struct health *h);
 void health_copy(struct run *r, const struct shard *s, const struct defrag_counts *d);
 /* The same where the main thread has asked. */
 void health_answer(struct health *h, const struct shard *s, const struct defrag_counts *d);
+
+/* The worker ends: its last copy. */
+void health_leave(struct health *h, const struct shard *s);
 
 /* What is due by now (CLOCK_MONOTONIC). */
 void health_look(struct health *h, uint64_t now_ns);

@@ -173,7 +173,10 @@ static void *work(void *arg)
 		since = clock_ticks();
 	}
 	shard_finish(s, source_totals(l->r->source).clock_ns);
-	health_copy(l->r, s, NULL);
+	if (l->health)
+		health_leave(l->health, s);
+	else
+		health_copy(l->r, s, NULL);
 	atomic_fetch_sub_explicit(&l->at_work, 1, memory_order_release);
 	return NULL;
 }

@@ -19,7 +19,8 @@ def balanced(t, label, stats, sent):
     t.equal(label + ': packets that reached the interface', c['kernel_packets'], sent)
     t.equal(label + ': read + unread + lost + kept', c['packets'] + c['unread'] + c['kernel_drops'] + kept, sent)
     t.equal(label + ': lost = sum of causes', c['kernel_drops'], lost)
-    t.equal(label + ': the rings\' packets', sum(q['packets'] for q in c['queues']), c['packets'] + c['unread'])
+    if c['queues']:  # libpcap has one ring for all
+        t.equal(label + ': the rings\' packets', sum(q['packets'] for q in c['queues']), c['packets'] + c['unread'])
     t.true(label + ': capture.ok', c['ok'], c)
     t.equal(label + ': balance.in', b['in'], c['packets'])
     t.equal(label + ': balance.out + dropped', sum(b['out'].values()) + sum(b['dropped'].values()), b['in'])

@@ -3,6 +3,7 @@
 #include "user/source/pcap_live.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +77,8 @@ static int activate(struct pcap_live *p, const struct pcap_live_conf *conf)
 	if (strcmp(pcap_geterr(h), pcap_statustostr(rc)) == 0 || !*pcap_geterr(h))
 		log_line("%s: %s", p->name, pcap_statustostr(rc));
 	else
-		log_line("%s: %s: %s", p->name, pcap_statustostr(rc), pcap_geterr(h));
+		log_line("%s: %s: %s%s", p->name, pcap_statustostr(rc), pcap_geterr(h),
+			 rc == PCAP_ERROR_PERM_DENIED ? " (needs CAP_NET_RAW)" : "");
 	return rc == PCAP_ERROR_NO_SUCH_DEVICE ? -ENODEV
 	       : rc == PCAP_ERROR_PERM_DENIED  ? -EPERM
 	       : rc == PCAP_ERROR_IFACE_NOT_UP ? -ENETDOWN
@@ -151,7 +153,9 @@ int pcap_live_next(struct pcap_live *p, struct record *r, const uint8_t **frame)
 	if (rc == 0)
 		return 0;
 	if (rc < 0) {
-		log_line("%s: %s", p->name, pcap_geterr(p->handle));
+		log_line("%s: %s: its capture ends here", p->name,
+			 if_nametoindex(p->name) ? pcap_geterr(p->handle)
+						 : "the interface is gone");
 		p->gone = true;
 		return -ENODEV;
 	}
