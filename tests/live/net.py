@@ -177,10 +177,10 @@ def closing(records):
 class Lab:
     """What the tests of one run share."""
 
-    def __init__(self, out, tag):
+    def __init__(self, out):
         self.out = pathlib.Path(out).resolve()
         self.sensor, self.send_bin = self.out / 'rm-xdp', self.out / 'perf/send'
-        self.tag = '%s%d%s' % (PREFIX, os.getpid(), tag)
+        self.tag = '%s%dn' % (PREFIX, os.getpid())
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='rm-xdp-live-'))
         self.folder.chmod(0o755)
         self.processes, self.pairs, self.files = [], [], 0
@@ -240,6 +240,6 @@ def sent(sender):
 def sweep():
     """Namespaces of runs that were killed."""
     for row in output('ip', 'netns', 'list').splitlines():
-        found = re.match(PREFIX + r'(\d+)\D', row)
+        found = re.match(PREFIX + r'(\d+)n\d+-', row)
         if found and not os.path.exists('/proc/%s' % found.group(1)):
             output('ip', 'netns', 'delete', row.split()[0], check=False)

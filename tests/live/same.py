@@ -208,7 +208,7 @@ def compare(lab, pairs, group, paths):
         for workers in group.workers:
             pair = pairs[workers] if mode == 'redirect' else pairs[0]
             sensors.append(('%s, %d workers' % (mode, workers),
-                            Sensor(lab, pair, mode, '-w', workers, '--capture-buffer-size', '8M', *OPTIONS)))
+                            Sensor(lab, pair, mode, '-w', workers, '--capture-buffer-size', '64M', *OPTIONS)))
     for _, sensor in sensors:
         sensor.ready()
     senders = [lab.send(pair, '--pcap', copy, '--rate', group.rate, wait=False) for pair in pairs]
