@@ -183,13 +183,18 @@ void tap_release(struct tap_ring *r)
 
 uint32_t tap_waiting(const struct tap_ring *r)
 {
-	uint32_t n = 0;
+	uint32_t n = 0, end = r->blocks - r->held;
 
-	while (n < r->blocks &&
-	       (__atomic_load_n(&block_of(r, (r->block + n) % r->blocks)->hdr.bh1.block_status,
-				__ATOMIC_RELAXED) &
-		TP_STATUS_USER))
-		n++;
+	/* The kernel fills them in order: those that wait are the first of the rest. */
+	while (n < end) {
+		uint32_t middle = n + (end - n) / 2;
+		const struct tpacket_block_desc *b = block_of(r, (r->block + middle) % r->blocks);
+
+		if (__atomic_load_n(&b->hdr.bh1.block_status, __ATOMIC_RELAXED) & TP_STATUS_USER)
+			n = middle + 1;
+		else
+			end = middle;
+	}
 	return n;
 }
 

@@ -7,7 +7,7 @@
  * Owner:   a ring belongs to its worker; opening and closing is the main thread's.
  * Memory:  blocks of TAP_BLOCK bytes in the mapping of live.h; a frame is borrowed from its block,
  *          which goes back to the kernel by tap_release once all its frames were taken.
- * Bounds:  frames up to TAP_BLOCK less headers: any that the kernel has.
+ * Bounds:  frames up to TAP_BLOCK less headers; longer ones (BIG TCP above 128 KiB) are cut.
  */
 #ifndef USER_SOURCE_TAP_H
 #define USER_SOURCE_TAP_H
@@ -17,7 +17,9 @@
 
 #include "user/source/block.h"
 
-#define TAP_BLOCK (1U << 20)
+/* The kernel closes a block after the timeout, however little is in it: many small ones bridge a
+ * longer pause of the worker than few large ones.  The largest segment of a host is 64 KiB. */
+#define TAP_BLOCK (1U << 17)
 
 struct tap_ring {
 	int fd;
