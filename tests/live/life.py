@@ -262,6 +262,17 @@ def test_burst(t, lab, mode):
     t.equal('flows of afterwards that are whole', list(flows.values()).count(100), 64)
 
 
+def test_pause(t, lab, mode):
+    """A second in which the sensor does not run, and few packets come: there is room for all of them."""
+    pair = lab.pair()
+    sensor = lab.sensor_on(pair, mode, '-w', 2)
+    sensor.kill(signal.SIGSTOP)
+    n = traffic(lab, pair, 1000, 1000)
+    sensor.kill(signal.SIGCONT)
+    t.equal('exit status', sensor.stop(), 0)
+    t.equal('lost', balanced(t, mode, sensor.stats(), n), {})
+
+
 def test_jumbo(t, lab, mode):
     """Frames of 8000 bytes, longer than a buffer."""
     pair = lab.pair()
@@ -400,8 +411,8 @@ def test_cannot_rotate(t, lab):
     t.equal('packets', sum(r['event_type'] == 'packet' for r in sensor.records()), n)
 
 
-EACH_MODE = [test_drains, test_killed, test_removed, test_burst, test_jumbo, test_no_privileges, test_enough_privileges,
-             test_dropped]
+EACH_MODE = [test_drains, test_killed, test_removed, test_burst, test_pause, test_jumbo, test_no_privileges,
+             test_enough_privileges, test_dropped]
 OURS = [mode for mode in MODES if mode != 'pcap']  # libpcap says nothing of these
 TESTS = [(test, mode) for test in EACH_MODE for mode in MODES] + \
     [(test, mode) for test in (test_two_interfaces, test_down_and_up, test_renamed) for mode in OURS] + \
