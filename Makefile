@@ -102,7 +102,7 @@ demo:
 
 # Unit tests, then golden captures at 1, 2 and 4 workers.
 check:
-	$Qtools/deps check
+	$Qtools/deps check live
 	$Q$(SUB) all run-check
 run-check: $O/rm-xdp $O/unit $O/golden $O/mkpcap
 	$Q$O/unit

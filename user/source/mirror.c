@@ -132,6 +132,7 @@ static int link_up(uint32_t ifindex)
 	return ask(&up);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes to it */
 static int ethtool(int fd, const char *name, char *command)
 {
 	struct ifreq r = {.ifr_data = command};
