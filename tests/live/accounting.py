@@ -46,6 +46,47 @@ def test_every_packet(t, lab, mode):
     t.equal('packets of all flows', sum(r['conn']['packets'] for r in flows), stats['balance']['out']['flow'])
 
 
+def test_filtered(t, lab, mode):
+    """What --capture-filter leaves out is counted where the kernel does it; the rest is all there."""
+    pair = lab.pair()
+    sensor = lab.sensor_on(pair, mode, '-w', 2, '--capture-filter', 'udp port 20001')
+    counts = [lab.send(pair, '--count', 5000, '--rate', RATE, '--size', 128, '--flows', 64, '--seed', seed)
+              for seed in (1, 2)]  # the client's port is 20000 and the seed
+    t.equal('exit status', sensor.stop(), 0)
+    records = sensor.records()
+    stats = records[-1]['stats']
+    t.equal('lost', balanced(t, mode, stats, sum(counts)), {})
+    t.equal('read', stats['capture']['packets'], counts[0])
+    t.equal('filtered', stats['capture']['kernel'].get('filtered'), counts[1])
+    flows = [r for r in records if r['event_type'] == 'flow']
+    t.equal('ports', {r['src_port'] for r in flows} | {r['dest_port'] for r in flows}, {20001, 9000})
+
+
+def test_offloaded(t, lab, mode, what):
+    """Beyond --stream-depth the kernel keeps payload back: packets and bytes of each flow stay exact."""
+    pair = lab.pair()
+    sensor = lab.sensor_on(pair, mode, '-w', 2, '--offload', what, '--stream-depth', 20000)
+    flows, size, count = 16, 1000, 20000
+    n = lab.send(pair, '--count', count, '--rate', RATE, '--size', size, '--flows', flows, '--tcp')
+    t.equal('exit status', sensor.stop(), 0)
+    records = sensor.records()
+    stats = records[-1]['stats']
+    t.equal('lost', balanced(t, mode, stats, n), {})
+    kernel = stats['capture']['kernel']
+    t.true('the kernel kept most back', kernel.get('cut' if what == 'cut' else 'counted', 0) > n // 2, kernel)
+    ends = [r for r in records if r['event_type'] == 'flow']
+    data = n - 6 * flows
+    t.equal('flows', len(ends), flows)
+    t.equal('packets of all flows', sum(r['conn']['packets'] for r in ends), n)
+    t.equal('bytes of all flows', sum(r['conn']['bytes'] for r in ends), data * size + 6 * flows * 60)
+    t.equal('payload of all flows', sum(r['conn']['payload_bytes'] for r in ends), data * (size - 54))
+    sides = [d for r in ends for d in r['conn']['directions'].values()]
+    t.equal('what was not delivered is cut, not lost', sum(d['stream_bytes'] + d['cut_bytes'] for d in sides),
+            data * (size - 54))
+    t.equal('gaps', sum(d['gap_bytes'] for d in sides), 0)
+    t.equal('state', {(r['flow'].get('bypass'), r['flow']['reason']) for r in ends}, {('capture', 'fin')})
+
+
 # ---- exactly once ----
 
 def checksum(data):
@@ -165,4 +206,6 @@ def test_exactly_once(t, lab, mode, queues):
 
 
 TESTS = [(test_every_packet, m) for m in MODES + LATER] + \
+    [(test_filtered, m) for m in MODES + LATER] + \
+    [(test_offloaded, m, what) for m in MODES for what in ('cut', 'count')] + \
     [(test_exactly_once, m, q) for m in MODES + LATER for q in (1, 4)]
