@@ -249,6 +249,34 @@ static void test_closed_pipe(void)
 	sink_close(w.sink);
 }
 
+/* In live capture nobody waits for a slow disk: whole buffers are dropped, line by line counted. */
+static void test_live_drops(void)
+{
+	char *path = temp_path("live");
+	struct sink *s = NULL;
+	char *buf;
+
+	CU_ASSERT_EQUAL_FATAL(sink_open(&s, &(struct sink_conf){.path = path,
+								.threads = true,
+								.live = true,
+								.workers = 1,
+								.buffers = 3,
+								.buffer_bytes = BUFFER}),
+			      0);
+	/* Its thread has not begun: two buffers can be handed over, no more. */
+	for (int i = 0; i < 5; i++) {
+		buf = sink_buffer(s, 0);
+		buf += snprintf(buf, 64, "%d a\n%d b\n%d c\n", i, i, i);
+		sink_next(s, 0, (size_t)(buf - sink_buffer(s, 0)));
+	}
+	CU_ASSERT_EQUAL(sink_dropped(s), 9);
+	CU_ASSERT_EQUAL(sink_start(s), 0);
+	sink_close(s);
+	CU_ASSERT_EQUAL(read_file(path), 24);
+	CU_ASSERT_STRING_EQUAL(content, "0 a\n0 b\n0 c\n1 a\n1 b\n1 c\n");
+	free(path);
+}
+
 static void test_impossible_paths(void)
 {
 	static const char *const paths[] = {"/nonexistent/file", "/"};
@@ -269,6 +297,7 @@ static void test_impossible_paths(void)
 CU_TestInfo sink_tests[] = {
 	{"all_lines_of_all_workers", test_all_lines_of_all_workers},
 	{"append_and_replace", test_append_and_replace},
+	{"live_drops", test_live_drops},
 	{"append_to_a_long_tail", test_append_to_a_long_tail},
 	{"no_room_for_more", test_no_room_for_more},
 	{"full_device", test_full_device},

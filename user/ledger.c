@@ -112,7 +112,14 @@ static void ring_object(struct json *j, const struct ledger *l, uint32_t worker,
 
 void ledger_members(struct json *j, const struct ledger *l, const struct run *r)
 {
+	struct offload_counts offload = {0};
 	uint32_t told = 0;
+
+	for (uint32_t w = 0; w < r->conf->workers; w++) {
+		offload.flows += r->worker[w].offload.flows;
+		offload.refused += r->worker[w].offload.refused;
+		offload.late += r->worker[w].offload.late;
+	}
 
 	member(j, ',', "kernel_packets", l->packets);
 	member(j, ',', "kernel_drops", l->lost);
@@ -140,7 +147,15 @@ void ledger_members(struct json *j, const struct ledger *l, const struct run *r)
 				*j->at++ = ',';
 			ring_object(j, l, w, ring_at(r, w, ring));
 		}
-	json_lit(j, "],\"ok\":");
+	*j->at++ = ']';
+	if (r->conf->offload) {
+		json_lit(j, ",\"offload\":");
+		member(j, '{', "flows", offload.flows);
+		member(j, ',', "refused", offload.refused);
+		member(j, ',', "late_packets", offload.late);
+		*j->at++ = '}';
+	}
+	json_lit(j, ",\"ok\":");
 	json_name(j, l->exact ? "true" : "false");
 }
 

@@ -291,6 +291,11 @@ size_t report_stats(const struct report *r, char *line)
 	decoder_object(&j, r);
 	flow_objects(&j, r);
 	workers_array(&j, r);
+	if (r->run->sink) {
+		json_lit(&j, ",\"output\":");
+		member(&j, '{', "records_dropped", sink_dropped(r->run->sink));
+		*j.at++ = '}';
+	}
 	json_lit(&j, ",\"balance\":");
 	member(&j, '{', "in", r->in);
 	json_lit(&j, ",\"out\":");

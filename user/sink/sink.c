@@ -313,7 +313,9 @@ char *sink_next(struct sink *s, uint32_t worker, size_t used)
 	}
 	while (!ring_pop(&box->empty, &next)) {
 		if (s->conf.live) {
-			box->dropped += count_lines(sink_buffer(s, worker), used);
+			atomic_fetch_add_explicit(&box->dropped,
+						  count_lines(sink_buffer(s, worker), used),
+						  memory_order_relaxed);
 			return sink_buffer(s, worker);
 		}
 		backoff_wait(&wait);
@@ -350,7 +352,7 @@ uint64_t sink_dropped(const struct sink *s)
 	uint64_t n = 0;
 
 	for (uint32_t w = 0; w < s->conf.workers; w++)
-		n += s->box[w].dropped;
+		n += atomic_load_explicit(&s->box[w].dropped, memory_order_relaxed);
 	return n;
 }
 

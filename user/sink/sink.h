@@ -35,7 +35,7 @@ struct outbox {
 	uint32_t *used;          /* bytes in each buffer */
 	uint8_t *mem;
 	uint32_t current; /* the worker's buffer */
-	uint64_t dropped; /* lines, in live capture */
+	_Atomic uint64_t dropped; /* lines, in live capture */
 };
 
 struct sink;
