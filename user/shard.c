@@ -6,7 +6,6 @@
 
 #include "user/base/clock.h"
 #include "user/flow/id.h"
-#include "user/parse/identify.h"
 #include "user/source/filter.h"
 #include "user/tell.h"
 
@@ -280,93 +279,6 @@ static void count_packet(struct shard *s, uint32_t slot, const struct arrival *a
 	}
 }
 
-/* ---- what the bytes say ---- */
-
-static void identified(struct shard *s, uint32_t slot, uint8_t dir, const struct identified *id)
-{
-	struct stream *st = inventory_at(&s->inventory, slot);
-	bool from_a = dir == (st->flags & STREAM_CLIENT_HI ? 1 : 0);
-	enum service_side server = SIDE_UNKNOWN;
-
-	if (id->by_server)
-		server = from_a ? SIDE_A : SIDE_B;
-	else if (id->by_client)
-		server = from_a ? SIDE_B : SIDE_A;
-	service_by_content(&st->service, id->name, id->confidence, server);
-}
-
-static void not_identified(struct shard *s, uint32_t slot, uint8_t dir, uint8_t tries_left)
-{
-	struct stream *st = inventory_at(&s->inventory, slot);
-
-	st->tries[dir] = tries_left;
-	if (!st->tries[0] && !st->tries[1])
-		inventory_settled(&s->inventory, slot);
-}
-
-static void identify_packet(struct shard *s, uint32_t slot, uint8_t dir, struct span payload)
-{
-	struct stream *st = inventory_at(&s->inventory, slot);
-	struct identified id;
-
-	if (!identify_datagram(payload, st->service.name, &id)) {
-		not_identified(s, slot, dir, st->tries[dir] - 1);
-		return;
-	}
-	identified(s, slot, dir, &id);
-	inventory_settled(&s->inventory, slot);
-}
-
-/* `off`: of the bytes in their stream. */
-static void identify_chunk(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off,
-			   struct span bytes)
-{
-	struct stream *st = inventory_at(&s->inventory, slot);
-	uint8_t before = st->stash[dir];
-	struct span first = inventory_first(&s->inventory, slot, dir, bytes);
-	struct identified id;
-	enum identify_got got = identify_stream(first, st->service.name, &id);
-
-	if (got == IDENTIFY_NO && before) { /* behind a stray byte of a keep-alive, say */
-		got = identify_stream(bytes, st->service.name, &id);
-		before = 0;
-	}
-	switch (got) {
-	case IDENTIFY_YES:
-		identified(s, slot, dir, &id);
-		talk_begin(s, slot, id.name, dir, span_of(first.at, before), off);
-		inventory_settled(&s->inventory, slot);
-		break;
-	case IDENTIFY_MORE:
-		inventory_stash(&s->inventory, slot, dir, first);
-		break;
-	case IDENTIFY_NO:
-		/* A stream says it with its first bytes, unless these were not captured. */
-		not_identified(s, slot, dir,
-			       tcp_is_midstream(&s->tcp, slot) ? st->tries[dir] - 1 : 0);
-		break;
-	}
-}
-
-/* Bytes to the parser, once it is known which; what one leaves over is another protocol's. */
-static void parse(struct shard *s, uint32_t slot, const struct chunk *c)
-{
-	const struct stream *st = inventory_at(&s->inventory, slot);
-	struct span rest = span_of(c->at, c->len);
-	uint64_t off = c->off;
-
-	while (rest.at < rest.end) {
-		uint64_t end = off + span_len(rest);
-
-		if (st->tries[c->dir])
-			identify_chunk(s, slot, c->dir, off, rest);
-		if (!st->parser)
-			return;
-		rest = talk_feed(s, slot, c->dir, off, rest);
-		off = end - span_len(rest);
-	}
-}
-
 /* Where bytes of the packet in hand lie in the capture file; POS_NONE where they do not. */
 static uint64_t place_of(const struct shard *s, const uint8_t *at)
 {
@@ -389,7 +301,7 @@ static void drain(struct shard *s, uint32_t slot)
 			content_add(&s->content, slot, c.dir, c.place, c.at, len);
 			if (s->alerts.on)
 				alert_feed(s, slot, c.dir, c.off, span_of(c.at, len));
-			parse(s, slot, &c);
+			talk_chunk(s, slot, &c);
 			if (s->offload.on)
 				offload_feed(s, slot, c.dir, c.off, span_of(c.at, len));
 			break;
@@ -645,7 +557,7 @@ static void on_datagram(struct shard *s, uint32_t slot, const struct arrival *a)
 			   s->flows.flow[slot].payload_bytes[a->dir] - a->p->payload_len,
 			   span_of(at, a->p->payload_cap));
 	if (a->key.proto == 17 && st->tries[a->dir])
-		identify_packet(s, slot, a->dir, span_of(at, a->p->payload_cap));
+		talk_datagram(s, slot, a->dir, span_of(at, a->p->payload_cap));
 }
 
 /* The parser learns of a side's end when its last byte was delivered. */

@@ -2,6 +2,7 @@
 /* talk — see talk.h. */
 #include "user/talk.h"
 
+#include "user/parse/identify.h"
 #include "user/shard.h"
 #include "user/tell.h"
 
@@ -159,8 +160,10 @@ static void catch_up(struct shard *s, uint32_t slot, uint8_t dir, struct span kn
 		p->ops->feed(p, st->parse_at, side_of(st, dir), off, &known, &next);
 }
 
-void talk_begin(struct shard *s, uint32_t slot, enum service_name name, uint8_t dir,
-		struct span before, uint64_t off)
+/* The stream speaks `name`.  `before`: bytes of dir that were looked at and are not in the chunk
+ * in hand, which begins at `off`. */
+static void begin(struct shard *s, uint32_t slot, enum service_name name, uint8_t dir,
+		  struct span before, uint64_t off)
 {
 	struct stream *st = inventory_at(&s->inventory, slot);
 	uint8_t which = reader_of(s, name);
@@ -223,7 +226,9 @@ static bool hand_over(struct shard *s, uint32_t slot, uint8_t dir, const struct 
 	return true;
 }
 
-struct span talk_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes)
+/* Bytes of a stream with a parser.  What is left over after it is through: to identify anew. */
+static struct span feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off,
+			struct span bytes)
 {
 	struct stream *st = inventory_at(&s->inventory, slot);
 	struct parser *p = enter(s, slot);
@@ -242,6 +247,92 @@ struct span talk_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off,
 	if (!hand_over(s, slot, dir, &next))
 		inventory_restart(&s->inventory, slot);
 	return bytes;
+}
+
+/* ---- which protocol it is ---- */
+
+static void identified(struct shard *s, uint32_t slot, uint8_t dir, const struct identified *id)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	bool from_a = dir == (st->flags & STREAM_CLIENT_HI ? 1 : 0);
+	enum service_side server = SIDE_UNKNOWN;
+
+	if (id->by_server)
+		server = from_a ? SIDE_A : SIDE_B;
+	else if (id->by_client)
+		server = from_a ? SIDE_B : SIDE_A;
+	service_by_content(&st->service, id->name, id->confidence, server);
+}
+
+static void not_identified(struct shard *s, uint32_t slot, uint8_t dir, uint8_t tries_left)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+
+	st->tries[dir] = tries_left;
+	if (!st->tries[0] && !st->tries[1])
+		inventory_settled(&s->inventory, slot);
+}
+
+void talk_datagram(struct shard *s, uint32_t slot, uint8_t dir, struct span payload)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	struct identified id;
+
+	if (!identify_datagram(payload, st->service.name, &id)) {
+		not_identified(s, slot, dir, st->tries[dir] - 1);
+		return;
+	}
+	identified(s, slot, dir, &id);
+	inventory_settled(&s->inventory, slot);
+}
+
+/* `off`: of the bytes in their stream. */
+static void identify_chunk(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off,
+			   struct span bytes)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	uint8_t before = st->stash[dir];
+	struct span first = inventory_first(&s->inventory, slot, dir, bytes);
+	struct identified id;
+	enum identify_got got = identify_stream(first, st->service.name, &id);
+
+	if (got == IDENTIFY_NO && before) { /* behind a stray byte of a keep-alive, say */
+		got = identify_stream(bytes, st->service.name, &id);
+		before = 0;
+	}
+	switch (got) {
+	case IDENTIFY_YES:
+		identified(s, slot, dir, &id);
+		begin(s, slot, id.name, dir, span_of(first.at, before), off);
+		inventory_settled(&s->inventory, slot);
+		break;
+	case IDENTIFY_MORE:
+		inventory_stash(&s->inventory, slot, dir, first);
+		break;
+	case IDENTIFY_NO:
+		/* A stream says it with its first bytes, unless these were not captured. */
+		not_identified(s, slot, dir,
+			       tcp_is_midstream(&s->tcp, slot) ? st->tries[dir] - 1 : 0);
+		break;
+	}
+}
+
+void talk_chunk(struct shard *s, uint32_t slot, const struct chunk *c)
+{
+	const struct stream *st = inventory_at(&s->inventory, slot);
+	struct span rest = span_of(c->at, c->len);
+	uint64_t off = c->off;
+
+	while (rest.at < rest.end) {
+		uint64_t end = off + span_len(rest);
+
+		if (st->tries[c->dir])
+			identify_chunk(s, slot, c->dir, off, rest);
+		if (!st->parser)
+			return;
+		rest = feed(s, slot, c->dir, off, rest);
+		off = end - span_len(rest);
+	}
 }
 
 void talk_gap(struct shard *s, uint32_t slot, uint8_t dir, uint64_t len)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * talk — the parsers of a shard: which one a stream has, what it is fed, what it says.
+ * talk — the protocols of a shard: which one a stream speaks, which parser it has, what that is fed
+ *        and says.
  *
  * Part of the shard: called by shard.c only, same owner, same thread.
  */
@@ -11,6 +12,7 @@
 #include "user/conf.h"
 #include "user/parse/http1.h"
 #include "user/parse/websocket.h"
+#include "user/tcp/tcp.h"
 
 #define TALK_AGAIN 65536U /* bytes read again for a parser that comes late */
 
@@ -30,12 +32,11 @@ struct talk {
 int talk_open(struct shard *s);
 void talk_close(struct shard *s);
 
-/* The stream speaks `name`.  `before`: bytes of dir that were looked at and are not in the chunk
- * in hand, which begins at `off`. */
-void talk_begin(struct shard *s, uint32_t slot, enum service_name name, uint8_t dir,
-		struct span before, uint64_t off);
-/* Bytes of a stream with a parser.  What is left over after it is through: to identify anew. */
-struct span talk_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes);
+/* In-order bytes of a stream: identified, and fed to its parser once it is known which; what one
+ * leaves over is another protocol's. */
+void talk_chunk(struct shard *s, uint32_t slot, const struct chunk *c);
+/* A datagram of a stream that is not identified yet. */
+void talk_datagram(struct shard *s, uint32_t slot, uint8_t dir, struct span payload);
 void talk_gap(struct shard *s, uint32_t slot, uint8_t dir, uint64_t len);
 /* The side's end was delivered. */
 void talk_ended(struct shard *s, uint32_t slot, uint8_t dir);
