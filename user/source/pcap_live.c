@@ -74,7 +74,9 @@ static int activate(struct pcap_live *p, const struct pcap_live_conf *conf)
 			 *pcap_geterr(h) ? pcap_geterr(h) : pcap_statustostr(rc));
 	if (rc >= 0)
 		return 0;
-	if (strcmp(pcap_geterr(h), pcap_statustostr(rc)) == 0 || !*pcap_geterr(h))
+	if (rc == PCAP_ERROR_NO_SUCH_DEVICE)
+		log_line("--iface %s: there is no such interface", p->name);
+	else if (strcmp(pcap_geterr(h), pcap_statustostr(rc)) == 0 || !*pcap_geterr(h))
 		log_line("%s: %s", p->name, pcap_statustostr(rc));
 	else
 		log_line("%s: %s: %s%s", p->name, pcap_statustostr(rc), pcap_geterr(h),
