@@ -792,7 +792,8 @@ static void test_extract_beyond_records(void)
 	scene_data(TO_SERVER, 0, ask, sizeof(ask) - 1);
 	scene_data(TO_CLIENT, 0, answer, sizeof(answer) - 1);
 	path = scene_end(sizeof(ask) - 1, sizeof(answer) - 1);
-	shown_close(shown_open(path, (const char *[]){"--extract-files", folder,
+	shown_close(
+		shown_open(path, (const char *[]){"--extract-files", folder,
 						  "--max-parser-messages-per-chunk", "1", NULL}));
 	CU_ASSERT_EQUAL(check_files(folder), 2);
 	free(folder);

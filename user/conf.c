@@ -380,8 +380,9 @@ static int read_watched(struct conf *c)
 static int read_offload_rule(struct conf *c)
 {
 	if (c->offload && c->flow_key)
-		return wrong("the kernel knows flows by their addresses and ports alone: give one of",
-			     "--offload and --flow-key");
+		return wrong(
+			"the kernel knows flows by their addresses and ports alone: give one of",
+			"--offload and --flow-key");
 	for (const char *p = c->offload_rule; p && *p;) {
 		char *end;
 		unsigned long port = strtoul(p, &end, 10);

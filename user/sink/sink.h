@@ -34,7 +34,7 @@ struct outbox {
 	struct ring full, empty; /* buffer numbers */
 	uint32_t *used;          /* bytes in each buffer */
 	uint8_t *mem;
-	uint32_t current; /* the worker's buffer */
+	uint32_t current;         /* the worker's buffer */
 	_Atomic uint64_t dropped; /* lines, in live capture */
 };
 

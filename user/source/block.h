@@ -63,4 +63,3 @@ void block_close(struct block *b);
 uint8_t *block_append(struct block *b, uint32_t n);
 
 #endif
-
