@@ -18,7 +18,6 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PREFIX = 'rmlive'
 MODES = ['tap', 'redirect', 'mirror', 'pcap']
-LATER = []  # modes that do not exist yet
 HEALTH = re.compile(r'packets/s, .* lost, busiest worker')
 
 
