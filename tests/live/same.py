@@ -23,14 +23,12 @@ CHOSEN = ['arkime__imap', 'arkime__tcp-reassembly-synthetic', 'ndpi__android', '
           'zeek__ipv6-http-atomic-frag', 'zeek__q-in-q', 'zeek__tunnels-gre-within-gre',
           'zeek__tunnels-gtp-gtp1_gn_normal_incl_fragmentation', 'zeek__wikipedia']
 # A packet whose owner is only known once it was decoded (a fragment, a tunnel that the kernel's program does not open)
-# is handed from worker to worker, and overtakes or is overtaken by what the owner reads itself. Live, that order is
-# kept only for packets further apart than a ring is behind: a tap's blocks wait for --capture-read-timeout-ms. So
-# these are sent slowly, or, the longer ones, only compared with one worker.
-SLOW = {'dns', 'fragments', 'vxlan-fragments', 'ndpi__teredo', 'pcapplusplus__ip4_fragments',
-        'suricata__ipv6-malformed-fragments-15-frag-15', 'tcpreplay__test_fragroute', 'zeek__ipv6-http-atomic-frag'}
-ONE_WORKER = {'pcapplusplus__gtp-u', 'suricata__pppoe', 'tcpreplay__test', 'zeek__tunnels-gre-within-gre',
-              'zeek__tunnels-gtp-gtp1_gn_normal_incl_fragmentation'}
-SLOW_RATE = 20
+# is handed from worker to worker, and overtakes or is overtaken by what the owner reads itself: live, that order is
+# not kept. Captures that have such packets are compared with one worker only.
+ONE_WORKER = {'dns', 'fragments', 'vxlan-fragments', 'ndpi__teredo', 'pcapplusplus__gtp-u',
+              'pcapplusplus__ip4_fragments', 'suricata__ipv6-malformed-fragments-15-frag-15', 'suricata__pppoe',
+              'tcpreplay__test', 'tcpreplay__test_fragroute', 'zeek__ipv6-http-atomic-frag',
+              'zeek__tunnels-gre-within-gre', 'zeek__tunnels-gtp-gtp1_gn_normal_incl_fragmentation'}
 GROUP = 8
 PAUSE, FRAMES, MTU, JUMBO = 10, 5000, 1500, 9000
 
@@ -79,12 +77,11 @@ Group = collections.namedtuple('Group', 'name mtu rate workers paths')
 
 def groups():
     """Several captures at once: starting sensors takes longer than sending."""
-    kinds = {'ethernet': (MTU, RATE, (1, 2)), 'jumbo': (JUMBO, RATE, (1, 2)), 'slow': (JUMBO, SLOW_RATE, (1, 2)),
-             'one worker': (MTU, RATE, (1,))}
+    kinds = {'ethernet': (MTU, RATE, (1, 2)), 'jumbo': (JUMBO, RATE, (1, 2)), 'one worker': (JUMBO, RATE, (1,))}
     paths = collections.defaultdict(list)
     for p in captures():
         longest = max(length for _, _, length in frames(p))
-        kind = 'slow' if p.stem in SLOW else 'one worker' if p.stem in ONE_WORKER else \
+        kind = 'one worker' if p.stem in ONE_WORKER else \
             'jumbo' if longest > MTU + 14 else 'ethernet'
         paths[kind].append(p)
     return [Group('%s %d' % (kind, i // GROUP + 1), *kinds[kind], paths[kind][i:i + GROUP])
