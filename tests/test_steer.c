@@ -230,7 +230,7 @@ static void test_directions(void)
 {
 	static struct build there, back;
 	struct steer_host h;
-	struct rm_meta a, b;
+	struct rm_meta a = {0}, b = {0};
 	size_t ip, tcp;
 
 	if (!steer_host_open(&h))
@@ -263,7 +263,7 @@ static void test_fragments(void)
 {
 	static struct build first, last;
 	struct steer_host h;
-	struct rm_meta a, b;
+	struct rm_meta a = {0}, b = {0};
 	size_t ip;
 
 	if (!steer_host_open(&h))

@@ -516,11 +516,13 @@ void live_wait(struct live *l, uint32_t w, int ms)
 	for (uint32_t i = 0; i < worker->lanes; i++) {
 		struct lane *lane = &worker->lane[i];
 
-		if (lane->xsk)
+		fd[i].events = POLLIN;
+		if (lane->tap) {
+			fd[i].fd = lane->tap->fd;
+		} else {
+			fd[i].fd = xsk_socket__fd(lane->xsk->socket);
 			xsk_kick(lane->xsk);
-		fd[i] = (struct pollfd){.fd = lane->tap ? lane->tap->fd
-							: xsk_socket__fd(lane->xsk->socket),
-					.events = POLLIN};
+		}
 	}
 	if (poll(fd, worker->lanes, ms) > 0)
 		for (uint32_t i = 0; i < worker->lanes; i++)

@@ -242,6 +242,14 @@ static bool give_gap(struct chunk *chunk, struct tcp *t, uint32_t len)
 	return give(chunk, t, CHUNK_GAP, NULL, len);
 }
 
+static bool give_cut(struct chunk *chunk, struct tcp *t)
+{
+	uint64_t n = t->out.cut;
+
+	t->out.cut = 0;
+	return give(chunk, t, CHUNK_CUT, NULL, n);
+}
+
 /* The segment continues the stream: straight from the packet. */
 static bool give_direct(struct chunk *chunk, struct tcp *t)
 {
@@ -317,13 +325,7 @@ bool tcp_next(struct tcp *t, struct chunk *chunk)
 		t->out.again.len = 0;
 		return true;
 	}
-	if (t->out.cut) {
-		uint64_t n = t->out.cut;
-
-		t->out.cut = 0;
-		return give(chunk, t, CHUNK_CUT, NULL, n);
-	}
-	if (t->out.direct && give_direct(chunk, t))
+	if ((t->out.cut && give_cut(chunk, t)) || (t->out.direct && give_direct(chunk, t)))
 		return true;
 	for (;;) {
 		struct piece *p = NULL;
