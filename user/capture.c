@@ -202,11 +202,12 @@ static void *work(void *arg)
 	for (;;) {
 		int phase = atomic_load_explicit(&c->phase, memory_order_acquire);
 		bool end = all_drained(c);
-		bool any = take(w, s);
-		uint64_t now = clock_ns();
+		/* What others hand over is mostly older than what waits in the rings. */
+		bool any = c->workers > 1 && receive(w, s);
+		uint64_t now;
 
-		if (c->workers > 1)
-			any |= receive(w, s);
+		any |= take(w, s);
+		now = clock_ns();
 		health_answer(c->health, s, defrag_counts(w->defrag));
 		if (any) {
 			w->last_packet_ns = now;
