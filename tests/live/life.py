@@ -174,7 +174,10 @@ def test_down_and_up(t, lab, mode):
     until('says that it is up', lambda: 'brought up' in sensor.said(), 5)
     n += traffic(lab, pair, 2000)
     t.equal('exit status', sensor.stop(), 0)
-    balanced(t, mode, sensor.stats(), n)
+    stats = sensor.stats()
+    balanced(t, mode, stats, n)
+    wakeups = sum(q['wakeups'] for q in stats['capture']['queues'])
+    t.true('nothing wakes the workers while nothing comes', wakeups < 2 * n, wakeups)
 
 
 def test_renamed(t, lab, mode):

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -524,9 +525,17 @@ void live_wait(struct live *l, uint32_t w, int ms)
 			xsk_kick(lane->xsk);
 		}
 	}
-	if (poll(fd, worker->lanes, ms) > 0)
-		for (uint32_t i = 0; i < worker->lanes; i++)
-			worker->lane[i].seen.wakeups += fd[i].revents != 0;
+	if (poll(fd, worker->lanes, ms) <= 0)
+		return;
+	for (uint32_t i = 0; i < worker->lanes; i++) {
+		int err;
+		socklen_t len = sizeof(err);
+
+		worker->lane[i].seen.wakeups += fd[i].revents != 0;
+		/* An interface that went down leaves an error, which poll() would tell for ever. */
+		if (fd[i].revents & POLLERR)
+			getsockopt(fd[i].fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	}
 }
 
 void live_set_clock(struct live *l)
