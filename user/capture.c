@@ -67,9 +67,10 @@ static void limit(struct worker *w, struct shard *s)
 	if (w->c->r->conf->max_packets == 0 || n == 0)
 		return;
 	left = atomic_fetch_sub_explicit(&w->c->left, n, memory_order_relaxed);
-	if (left >= n)
+	if (left > n)
 		return;
-	w->block.n = left > 0 ? (uint32_t)left : 0;
+	if (left < n)
+		w->block.n = left > 0 ? (uint32_t)left : 0;
 	s->counts.unread += (uint64_t)n - w->block.n;
 	source_stop(w->c->r->source);
 }
@@ -234,7 +235,9 @@ static void *work(void *arg)
 
 static void interrupted_sleep(uint64_t ns)
 {
-	nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL);
+	nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / NS_PER_S),
+				     .tv_nsec = (long)(ns % NS_PER_S)},
+		  NULL);
 }
 
 /* What the main thread does from time to time. */

@@ -76,6 +76,26 @@ def collections_of(records):
     return {end_points(r): r['conn']['packets'] for r in records if r['event_type'] == 'flow'}
 
 
+def test_last_block(t, lab):
+    """A tap's last block comes when its timer ends, however late that is."""
+    pair = lab.pair()
+    sensor = lab.sensor_on(pair, 'tap', '-w', 2, '--capture-read-timeout-ms', 1000)
+    n = traffic(lab, pair, 400)
+    t.equal('exit status', sensor.stop(), 0)
+    stats = sensor.stats()
+    t.equal('lost', balanced(t, 'tap', stats, n), {})
+    t.equal('read', stats['capture']['packets'], n)
+
+
+def test_max_packets(t, lab, mode):
+    """--max-packets ends with the last of them, not with one more."""
+    pair = lab.pair()
+    sensor = lab.sensor_on(pair, mode, '-w', 2, '--max-packets', 2000)
+    n = traffic(lab, pair, 2000)
+    t.equal('exit status', sensor.wait(10), 0)
+    t.equal('read', sensor.stats()['capture']['packets'], n)
+
+
 def test_killed(t, lab, mode):
     """SIGKILL: no program, no link is left, and the next start works at once."""
     pair = lab.pair()
@@ -414,12 +434,12 @@ def test_cannot_rotate(t, lab):
     t.equal('packets', sum(r['event_type'] == 'packet' for r in sensor.records()), n)
 
 
-EACH_MODE = [test_drains, test_killed, test_removed, test_burst, test_pause, test_jumbo, test_no_privileges,
-             test_enough_privileges, test_dropped]
+EACH_MODE = [test_drains, test_max_packets, test_killed, test_removed, test_burst, test_pause, test_jumbo,
+             test_no_privileges, test_enough_privileges, test_dropped]
 OURS = [mode for mode in MODES if mode != 'pcap']  # libpcap says nothing of these
 TESTS = [(test, mode) for test in EACH_MODE for mode in MODES] + \
     [(test, mode) for test in (test_two_interfaces, test_down_and_up, test_renamed) for mode in OURS] + \
     [(test_locked_memory, mode) for mode in ('redirect', 'mirror')] + \
     [(test_loopback, mode) for mode in ('tap', 'mirror')] + \
-    [(test,) for test in (test_foreign_program, test_two_sensors, test_forced, test_forced_says, test_missing,
-                             test_queues_changed, test_rotates, test_moved_away, test_cannot_rotate)]
+    [(test,) for test in (test_last_block, test_foreign_program, test_two_sensors, test_forced, test_forced_says,
+                             test_missing, test_queues_changed, test_rotates, test_moved_away, test_cannot_rotate)]
