@@ -53,7 +53,8 @@ void health_copy(struct run *r, const struct shard *s, const struct defrag_count
 void health_answer(struct health *h, const struct shard *s, const struct defrag_counts *d)
 {
 	struct health_desk *desk = &h->desk[s->index];
-	uint32_t asked = atomic_load_explicit(&desk->asked, memory_order_relaxed);
+	/* pairs with ask(): who asks is through with the copy before */
+	uint32_t asked = atomic_load_explicit(&desk->asked, memory_order_acquire);
 
 	if (asked == atomic_load_explicit(&desk->told, memory_order_relaxed))
 		return;
@@ -80,7 +81,7 @@ static bool ask(struct health *h)
 		/* One that still owes the last answer may be writing it now. */
 		if (atomic_load_explicit(&desk->told, memory_order_acquire) ==
 		    atomic_load_explicit(&desk->asked, memory_order_relaxed))
-			atomic_fetch_add_explicit(&desk->asked, 1, memory_order_relaxed);
+			atomic_fetch_add_explicit(&desk->asked, 1, memory_order_release);
 	}
 	for (uint32_t i = 0; i < workers; i++)
 		for (int tries = 0;; tries++) {
