@@ -278,11 +278,20 @@ RM_INLINE __u32 rm_tunnel(struct rm_view *v, const struct rm_parsed *r, __u32 *o
 	return type == RM_TYPE_ETHERNET ? rm_ethernet(v, off) : type;
 }
 
-/* r->layers is 0 where the frame has no tuple. */
-RM_INLINE void rm_parse(struct rm_view *v, struct rm_parsed *r)
+/* The EtherType of what begins with an IP header, by its version. */
+RM_INLINE __u32 rm_bare(struct rm_view *v)
+{
+	const __u8 *p = rm_at(v, 0, 1);
+	__u32 version = p ? p[0] >> 4 : 0;
+
+	return version == 4 ? RM_TYPE_IPV4 : version == 6 ? RM_TYPE_IPV6 : 0;
+}
+
+/* r->layers is 0 where the frame has no tuple.  `bare`: it has no link-layer header. */
+RM_INLINE void rm_parse(struct rm_view *v, struct rm_parsed *r, int bare)
 {
 	struct rm_parsed inner = {0};
-	__u32 off = 0, type = rm_ethernet(v, &off);
+	__u32 off = 0, type = bare ? rm_bare(v) : rm_ethernet(v, &off);
 
 	*r = (struct rm_parsed){0};
 	if (!rm_ip(v, off, type, r))

@@ -50,7 +50,7 @@ __noinline int parse(struct xdp_md *ctx, struct rm_parsed *p)
 	struct rm_view view = rm_view_of(ctx);
 
 	if (p)
-		rm_parse(&view, p);
+		rm_parse(&view, p, 0);
 	return 0;
 }
 

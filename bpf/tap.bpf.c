@@ -42,7 +42,7 @@ __noinline int parse(struct __sk_buff *skb, struct rm_parsed *p)
 	struct rm_view view = view_of(skb);
 
 	if (p && view.room)
-		rm_parse(&view, p);
+		rm_parse(&view, p, bare);
 	return 0;
 }
 

@@ -68,7 +68,7 @@ uint64_t steer_host_hash(const struct steer_host *h, const uint8_t *frame, size_
 	struct rm_view v = {frame, len};
 	struct rm_parsed p;
 
-	rm_parse(&v, &p);
+	rm_parse(&v, &p, 0);
 	*layers = p.layers;
 	*fragment = p.fragment;
 	return p.layers ? rm_flow_hash(&h->key, &p.tuple) : 0;

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -267,6 +268,52 @@ def test_loopback(t, lab, mode):
     balanced(t, mode, sensor.stats(), 100)
 
 
+TUN = """
+import fcntl, os, struct, subprocess, time
+tun = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH", b"tun0", 0x1001))
+subprocess.run(["ip", "link", "set", "tun0", "addrgenmode", "none"])
+subprocess.run(["ip", "link", "set", "tun0", "up"])
+print("up", flush=True)
+input()
+for n in range(1000):
+    udp = struct.pack("!4H", 20000 + n % 50, 9000 + n % 2, 12, 0) + b"data"
+    if n % 50 < 25:
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 32, 0, 0, 64, 17, 0, bytes([10, 99, 0, 2]), bytes([10, 99, 0, 1]))
+    else:
+        ip = struct.pack("!IHBB16s16s", 6 << 28, 12, 17, 64, bytes(15) + b"1", bytes(15) + b"2")
+    os.write(tun, ip + udp)
+    time.sleep(0.001)
+print("sent", flush=True)
+input()
+"""
+
+
+def test_without_ethernet(t, lab):
+    """A tunnel, whose packets begin with IP: the flows are found, and steered by the kernel."""
+    pair = lab.pair()
+    tun = Process(lab, pair.inside('b', sys.executable, '-c', TUN), stdin=subprocess.PIPE)
+    until('the tunnel is up', lambda: 'up' in tun.printed())
+    plain = lab.sensor_on(pair, 'auto', '-w', 2, iface='tun0')
+    some = lab.sensor_on(pair, 'tap', '-w', 2, '--capture-filter', 'port 9000', '--offload', 'count', '--offload-rule',
+                         '20000', iface='tun0')
+    tun.child.stdin.write(b'\n')
+    tun.child.stdin.flush()
+    until('all is sent', lambda: 'sent' in tun.printed())
+    for sensor in (plain, some):
+        t.equal('exit status', sensor.stop(), 0)
+        balanced(t, 'tun0', sensor.stats(), 1000)
+    t.equal('flows', sorted(collections_of(plain.records()).values()), [20] * 50)
+    t.equal('handed over', [w.get('handed_out', 0) for w in plain.stats()['workers']], [0, 0])
+    t.true('each worker has some', all(q['packets'] for q in plain.stats()['capture']['queues']))
+    t.equal('flows of the filter', sorted(collections_of(some.records()).values()), [20] * 25)
+    kernel = some.stats()['capture']['kernel']
+    t.true('filtered and counted in the kernel', kernel['filtered'] == 500 and kernel['counted'] > 0, kernel)
+    for mode in ('redirect', 'mirror'):
+        said = refused(lab, pair, mode, iface='tun0')
+        t.true(mode + ' is refused', 'is no Ethernet' in said, said)
+
+
 # ---- too much ----
 
 def test_burst(t, lab, mode):
@@ -442,4 +489,5 @@ TESTS = [(test, mode) for test in EACH_MODE for mode in MODES] + \
     [(test_locked_memory, mode) for mode in ('redirect', 'mirror')] + \
     [(test_loopback, mode) for mode in ('tap', 'mirror')] + \
     [(test,) for test in (test_last_block, test_foreign_program, test_two_sensors, test_forced, test_forced_says,
-                             test_missing, test_queues_changed, test_rotates, test_moved_away, test_cannot_rotate)]
+                             test_missing, test_without_ethernet, test_queues_changed, test_rotates, test_moved_away,
+                             test_cannot_rotate)]

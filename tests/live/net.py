@@ -99,7 +99,7 @@ class Process:
         self.err_path = lab.path('err')
         self.out_path = lab.path('out')
         with open(self.err_path, 'wb') as err, open(self.out_path, 'wb') as out:
-            self.child = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **more)
+            self.child = subprocess.Popen(self.args, stdout=out, stderr=err, **{'stdin': subprocess.DEVNULL, **more})
         lab.processes.append(self)
 
     @property

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdatomic.h>
@@ -24,10 +25,12 @@
 #include "user/source/tap.h"
 #include "user/source/verdicts.h"
 
-#define EXTRA       (BLOCK_EXTRA + (1U << 20)) /* per worker, for frames put together */
-#define AREA_MAX    UINT32_MAX                 /* places are 32 bits */
-#define LANES       64U                        /* rings of a worker */
-#define TAP_SPACING 2U                         /* blocks that a ring has at least */
+#define EXTRA             (BLOCK_EXTRA + (1U << 20)) /* per worker, for frames put together */
+#define AREA_MAX          UINT32_MAX                 /* places are 32 bits */
+#define LANES             64U                        /* rings of a worker */
+#define LINKTYPE_ETHERNET 1U
+#define LINKTYPE_RAW      101U /* IP without a link-layer header */
+#define TAP_SPACING       2U   /* blocks that a ring has at least */
 
 /* One ring of a worker. */
 struct lane {
@@ -103,6 +106,7 @@ static int open_fanout(struct live *l, struct live_iface *f)
 		return -errno;
 	memcpy((void *)f->fanout->rodata->key, &l->conf.key, sizeof(l->conf.key));
 	f->fanout->rodata->workers = l->conf.workers;
+	f->fanout->rodata->bare = nic_linktype(&f->nic) == LINKTYPE_RAW;
 	f->fanout->rodata->offload = l->conf.offload_rows > 0;
 	if (l->conf.offload_rows) {
 		bpf_map__reuse_fd(f->fanout->maps.verdicts, l->verdicts.map);
@@ -123,7 +127,11 @@ static int open_tap_filter(struct live *l, struct live_iface *f)
 	char why[256];
 	int program = copy, err = 0;
 
-	if (conf.expression && kernel_filter_open(&f->filter, &conf, why, sizeof(why)) < 0) {
+	/* libpcap may see such an interface in another form than the socket. */
+	if (conf.expression && nic_linktype(&f->nic) == LINKTYPE_RAW &&
+	    f->nic.type != ARPHRD_NONE) {
+		f->filter_in_user = true;
+	} else if (conf.expression && kernel_filter_open(&f->filter, &conf, why, sizeof(why)) < 0) {
 		log_line("%s: --capture-filter runs in user space: %s", f->nic.name, why);
 		f->filter_in_user = true;
 	} else if (conf.expression) {
@@ -217,7 +225,7 @@ static int open_iface(struct live *l, uint32_t i, struct source *source, uint32_
 		      uint32_t bytes)
 {
 	struct live_iface *f = &l->iface[i];
-	int row = source_add_iface(source, 1, f->nic.name);
+	int row = source_add_iface(source, nic_linktype(&f->nic), f->nic.name);
 
 	if (row < 0)
 		return row;
@@ -294,6 +302,17 @@ static int find_iface(struct live *l, struct live_iface *f, const char *name)
 		return err;
 	}
 	f->mode = l->conf.mode;
+	if (f->mode == LIVE_TAP && nic_linktype(&f->nic) == 0) {
+		log_line("%s: has the hardware type %u, which only pcap can capture", f->nic.name,
+			 f->nic.type);
+		return -EOPNOTSUPP;
+	}
+	if ((f->mode == LIVE_REDIRECT || f->mode == LIVE_MIRROR) &&
+	    nic_linktype(&f->nic) != LINKTYPE_ETHERNET) {
+		log_line("%s: is no Ethernet, which %s needs; tap or pcap can capture it",
+			 f->nic.name, mode_names[f->mode]);
+		return -EOPNOTSUPP;
+	}
 	if (f->mode == LIVE_AUTO) {
 		f->mode = choose(f, why, sizeof(why));
 		log_line("%s: %s, because %s", f->nic.name, mode_names[f->mode], why);

@@ -109,32 +109,34 @@ bool nic_redirect_safe(const struct nic *n, char *why, size_t why_size)
 	return !n->pppoe;
 }
 
-/* Types whose packets AF_PACKET gives in a form that is decoded: Ethernet, bare IP, 802.11. */
-static bool tap_reads(uint16_t type)
+uint32_t nic_linktype(const struct nic *n)
 {
-	static const uint16_t types[] = {
-		ARPHRD_ETHER,
-		ARPHRD_LOOPBACK,
-		ARPHRD_NONE,
-		ARPHRD_RAWIP,
-		ARPHRD_PPP,
-		ARPHRD_TUNNEL,
-		ARPHRD_TUNNEL6,
-		ARPHRD_SIT,
-		ARPHRD_IEEE80211,
-		ARPHRD_IEEE80211_PRISM,
-		ARPHRD_IEEE80211_RADIOTAP,
+	static const struct {
+		uint16_t type;
+		uint32_t linktype;
+	} rows[] = {
+		{ARPHRD_ETHER, 1},
+		{ARPHRD_LOOPBACK, 1},
+		{ARPHRD_NONE, 101},
+		{ARPHRD_RAWIP, 101},
+		{ARPHRD_PPP, 101},
+		{ARPHRD_TUNNEL, 101},
+		{ARPHRD_TUNNEL6, 101},
+		{ARPHRD_SIT, 101},
+		{ARPHRD_IEEE80211, 105},
+		{ARPHRD_IEEE80211_PRISM, 119},
+		{ARPHRD_IEEE80211_RADIOTAP, 127},
 	};
 
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (types[i] == type)
-			return true;
-	return false;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].type == n->type)
+			return rows[i].linktype;
+	return 0;
 }
 
 enum nic_mode nic_auto(const struct nic *n, char *why, size_t why_size)
 {
-	enum nic_mode mode = tap_reads(n->type) ? NIC_TAP : NIC_PCAP;
+	enum nic_mode mode = nic_linktype(n) ? NIC_TAP : NIC_PCAP;
 	bool safe = nic_redirect_safe(n, why, why_size);
 	size_t len;
 

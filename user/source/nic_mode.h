@@ -31,6 +31,10 @@ bool nic_redirect_safe(const struct nic *n, char *why, size_t why_size);
 /* What `auto` stands for, and the reason; that it is down is said there as well. */
 enum nic_mode nic_auto(const struct nic *n, char *why, size_t why_size);
 
+/* LINKTYPE_* of what AF_PACKET gives: Ethernet, bare IP (tun, WireGuard, PPP), 802.11; 0 where the
+ * type is for libpcap to read. */
+uint32_t nic_linktype(const struct nic *n);
+
 /* A line each for offloads that change what XDP sees, with the command that ends that. */
 void nic_warn(const struct nic *n, FILE *out);
 
