@@ -63,11 +63,9 @@ void health_answer(struct health *h, const struct shard *s, const struct defrag_
 	atomic_store_explicit(&desk->told, asked, memory_order_release);
 }
 
-void health_leave(struct health *h, const struct shard *s)
+void health_leave(struct health *h, uint32_t worker)
 {
-	health_copy(h->r, s, NULL);
-	/* pairs with ask(): the copy is whole */
-	atomic_store_explicit(&h->desk[s->index].gone, true, memory_order_release);
+	atomic_store_explicit(&h->desk[worker].gone, true, memory_order_release);
 }
 
 /* Copies of all that the workers count; false where one is too busy to answer. */

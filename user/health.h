@@ -37,8 +37,8 @@ void health_copy(struct run *r, const struct shard *s, const struct defrag_count
 /* The same where the main thread has asked. */
 void health_answer(struct health *h, const struct shard *s, const struct defrag_counts *d);
 
-/* The worker ends: its last copy. */
-void health_leave(struct health *h, const struct shard *s);
+/* The worker ends and answers no more; who joins it makes the last copy. */
+void health_leave(struct health *h, uint32_t worker);
 
 /* What is due by now (CLOCK_MONOTONIC). */
 void health_look(struct health *h, uint64_t now_ns);

@@ -50,6 +50,16 @@ static void catch_signals(const struct conf *conf)
 		alarm((unsigned)conf->max_seconds);
 }
 
+/* What the handlers reach is about to go. */
+static void leave_signals(void)
+{
+	static const int caught[] = {SIGHUP, SIGINT, SIGTERM, SIGALRM};
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
+		sigaction(caught[i], &ignore, NULL);
+}
+
 /* Files that are written at the end, opened while that may be done. */
 struct outputs {
 	FILE *stats, *perf;
@@ -176,6 +186,7 @@ int main(int argc, char **argv)
 		status = report(&conf, &outputs);
 	else
 		status = err == -EINVAL ? 2 : 1;
+	leave_signals();
 	run_close(&run);
 	conf_free(&conf);
 	return status;

@@ -174,9 +174,7 @@ static void *work(void *arg)
 	}
 	shard_finish(s, source_totals(l->r->source).clock_ns);
 	if (l->health)
-		health_leave(l->health, s);
-	else
-		health_copy(l->r, s, NULL);
+		health_leave(l->health, w->index);
 	atomic_fetch_sub_explicit(&l->at_work, 1, memory_order_release);
 	return NULL;
 }
@@ -302,6 +300,8 @@ int replay_run(struct run *r)
 	progress_close(&progress);
 	if (err == 0) {
 		defrag_flush(r->defrag);
+		for (uint32_t w = 0; w < conf->workers; w++)
+			health_copy(r, &r->shard[w], NULL);
 		r->ended = true;
 		run_sum(r);
 	}
