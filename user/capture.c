@@ -386,7 +386,7 @@ int capture_run(struct run *r)
 	int err = c ? check_filter(conf) : -ENOMEM;
 
 	if (err == 0)
-		err = source_open(&r->source, &none);
+		err = run_source(r, &none);
 	if (err < 0) {
 		free(c);
 		return err;

@@ -36,17 +36,18 @@ static void on_signal(int sig)
 static void catch_signals(const struct conf *conf)
 {
 	struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+	struct sigaction late = {.sa_handler = on_signal};
 	struct sigaction rotate = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGALRM, &stop, NULL);
+	sigaction(SIGALRM, &late, NULL);
 	if (conf->ifaces.n)
 		sigaction(SIGHUP, &rotate, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-	sigaction(SIGXFSZ, &ignore, NULL); /* a size limit is an error like a full disk */
-	if (conf->max_seconds)
+	sigaction(SIGXFSZ, &ignore, NULL);        /* a size limit is an error like a full disk */
+	if (conf->max_seconds && !conf->ifaces.n) /* live capture counts from where it is open */
 		alarm((unsigned)conf->max_seconds);
 }
 
@@ -178,8 +179,8 @@ int main(int argc, char **argv)
 	}
 	if (!open_outputs(&outputs, &conf))
 		return 1;
-	catch_signals(&conf);
 	err = run_begin(&run, &conf);
+	catch_signals(&conf);
 	if (err == 0)
 		err = conf.ifaces.n && !by_pcap(&conf) ? capture_run(&run) : replay_run(&run);
 	if (err == 0)

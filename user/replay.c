@@ -275,7 +275,7 @@ int replay_run(struct run *r)
 		worker[w] = (struct worker){.line = &line, .index = w};
 	err = conf->ifaces.n ? 0 : open_filters(conf, worker); /* libpcap has its own */
 	if (err == 0)
-		err = source_open(&r->source, &source);
+		err = run_source(r, &source);
 	if (err == 0)
 		err = run_open(r);
 	if (err == 0)
@@ -295,6 +295,8 @@ int replay_run(struct run *r)
 		err = health_open(&line.health, r);
 	progress_open(&progress, !conf->no_progress);
 	line.progress = &progress;
+	if (conf->ifaces.n && conf->max_seconds)
+		alarm((unsigned)conf->max_seconds); /* from now on */
 	if (err == 0)
 		err = run_workers(&line, worker);
 	progress_close(&progress);

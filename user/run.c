@@ -104,6 +104,15 @@ int run_begin(struct run *r, const struct conf *conf)
 	return conf_patterns(conf, &r->patterns) ? -EINVAL : 0;
 }
 
+int run_source(struct run *r, const struct source_conf *conf)
+{
+	int err = source_open(&r->source, conf);
+
+	if (err == 0 && r->stopping)
+		source_stop(r->source);
+	return err;
+}
+
 int run_open(struct run *r)
 {
 	int err = open_sink(r);
@@ -150,6 +159,7 @@ void run_close(struct run *r)
 void run_interrupt(struct run *r, bool trouble)
 {
 	r->interrupted |= trouble;
+	r->stopping = true;
 	if (r->source)
 		source_stop(r->source);
 }

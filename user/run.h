@@ -29,6 +29,7 @@ struct run {
 	struct source_totals totals;
 	uint64_t started_ns, ended_ns;
 	bool interrupted;
+	_Atomic bool stopping; /* asked to before there was a source */
 	bool ended; /* all workers have */
 	/* replay: shared by the shards, in block order */
 	struct defrag *defrag;
@@ -36,6 +37,8 @@ struct run {
 
 /* Takes the settings, compiles the patterns, draws the hash key.  0 or negative errno. */
 int run_begin(struct run *r, const struct conf *conf);
+/* A run that was asked to stop meanwhile stops at once.  As source_open. */
+int run_source(struct run *r, const struct source_conf *conf);
 /* With r->source open: sink and shards. */
 int run_open(struct run *r);
 void run_close(struct run *r);
