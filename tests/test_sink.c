@@ -277,6 +277,34 @@ static void test_live_drops(void)
 	free(path);
 }
 
+/* At its end nothing is gained by not waiting: all that is left to say is written. */
+static void test_live_waits_at_its_end(void)
+{
+	char *path = temp_path("end");
+	struct sink *s = NULL;
+	char *buf;
+
+	CU_ASSERT_EQUAL_FATAL(sink_open(&s, &(struct sink_conf){.path = path,
+								.threads = true,
+								.live = true,
+								.workers = 1,
+								.buffers = 3,
+								.buffer_bytes = BUFFER}),
+			      0);
+	CU_ASSERT_EQUAL(sink_start(s), 0);
+	sink_patient(s, 0);
+	for (int i = 0; i < 5000; i++) {
+		buf = sink_buffer(s, 0);
+		buf[0] = 'x';
+		buf[1] = '\n';
+		sink_next(s, 0, 2);
+	}
+	CU_ASSERT_EQUAL(sink_dropped(s), 0);
+	sink_close(s);
+	CU_ASSERT_EQUAL(read_file(path), 10000);
+	free(path);
+}
+
 static void test_impossible_paths(void)
 {
 	static const char *const paths[] = {"/nonexistent/file", "/"};
@@ -298,6 +326,7 @@ CU_TestInfo sink_tests[] = {
 	{"all_lines_of_all_workers", test_all_lines_of_all_workers},
 	{"append_and_replace", test_append_and_replace},
 	{"live_drops", test_live_drops},
+	{"live_waits_at_its_end", test_live_waits_at_its_end},
 	{"append_to_a_long_tail", test_append_to_a_long_tail},
 	{"no_room_for_more", test_no_room_for_more},
 	{"full_device", test_full_device},

@@ -226,6 +226,8 @@ static void *work(void *arg)
 		}
 	}
 	defrag_flush(w->defrag);
+	if (s->sink)
+		sink_patient(s->sink, w->index);
 	shard_finish(s, w->clock_ns);
 	health_copy(c->r, s, defrag_counts(w->defrag));
 	return NULL;

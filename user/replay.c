@@ -172,6 +172,8 @@ static void *work(void *arg)
 			source_stop(l->r->source);
 		since = clock_ticks();
 	}
+	if (s->sink)
+		sink_patient(s->sink, s->index);
 	shard_finish(s, source_totals(l->r->source).clock_ns);
 	if (l->health)
 		health_leave(l->health, w->index);

@@ -312,7 +312,7 @@ char *sink_next(struct sink *s, uint32_t worker, size_t used)
 		return sink_buffer(s, worker);
 	}
 	while (!ring_pop(&box->empty, &next)) {
-		if (s->conf.live) {
+		if (s->conf.live && !box->patient) {
 			atomic_fetch_add_explicit(&box->dropped,
 						  count_lines(sink_buffer(s, worker), used),
 						  memory_order_relaxed);
@@ -324,6 +324,11 @@ char *sink_next(struct sink *s, uint32_t worker, size_t used)
 	ring_push(&box->full, box->current);
 	box->current = next;
 	return sink_buffer(s, worker);
+}
+
+void sink_patient(struct sink *s, uint32_t worker)
+{
+	s->box[worker].patient = true;
 }
 
 void sink_line(struct sink *s, const char *line, size_t len)

@@ -7,7 +7,8 @@
  *
  * Threads: outbox i belongs to worker i, its rings join it with the sink thread.
  * Bounds:  conf.buffers per worker; replay waits for a free one: nothing is dropped.  Live capture
- *          does not wait: the lines of a buffer are dropped and counted where the disk is too slow.
+ *          does not wait: the lines of a buffer are dropped and counted where the disk is too slow;
+ *          at its end, when no packet can be missed any more, it waits too (sink_patient).
  * Errors:  a failed write is logged once; the file is cut back to its last whole line; what comes
  *          after is counted (sink_lost) and thrown away.
  */
@@ -35,6 +36,7 @@ struct outbox {
 	uint32_t *used;          /* bytes in each buffer */
 	uint8_t *mem;
 	uint32_t current;         /* the worker's buffer */
+	bool patient;             /* it waits for a free one */
 	_Atomic uint64_t dropped; /* lines, in live capture */
 };
 
@@ -50,6 +52,9 @@ void sink_close(struct sink *s);
 /* Worker: the current buffer; then, with `used` bytes of whole lines in it, the next one. */
 char *sink_buffer(struct sink *s, uint32_t worker);
 char *sink_next(struct sink *s, uint32_t worker, size_t used);
+
+/* Worker: from now on it waits where there is no free buffer, in live capture too. */
+void sink_patient(struct sink *s, uint32_t worker);
 
 /* A line from the main thread, after the workers have ended. */
 void sink_line(struct sink *s, const char *line, size_t len);
