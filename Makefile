@@ -59,6 +59,9 @@ $O/perf/send: $O/perf/send.o
 $O/perf/recv: $O/perf/recv.o
 	$(call say,LD)
 	$(CCX) $^ -o $@ $(LDFLAGS) -lxdp -lbpf -lpthread
+$O/perf/steer: $O/perf/steer.o $(LIB)
+	$(call say,LD)
+	$(CCX) $^ -o $@ $(LDFLAGS) $(LIBS)
 $O/live_probe: $O/tests/live_probe.o
 	$(call say,LD)
 	$(CCX) $^ -o $@ $(LDFLAGS) -lbpf
@@ -137,7 +140,7 @@ lint:
 # What bpftool writes is said to leak where it fails; it does not.
 USES_SKEL := $(shell grep -l '#include "[a-z]*.skel.h"' $(SRC) $(TEST))
 CSRC := $(SRC) $(TEST) $(FUZZ) tests/golden.c tests/parity.c tests/live_probe.c tools/mkpcap.c \
-	tools/capture.c perf/gen.c perf/send.c perf/recv.c
+	tools/capture.c perf/gen.c perf/send.c perf/recv.c perf/steer.c
 run-lint: $(RE:%.re=$O/%.re.c) $(SKEL)
 	$Qtools/lint-layers $(STAGES)
 	$Qclang-format --dry-run -Werror $(CSRC) $(BPF) $(HEAD)
@@ -167,11 +170,17 @@ bench:
 	$Qperf/bench --bin $O/rm-xdp --gen $O/perf/gen --scale $(SCALE) \
 		$(if $(BENCH_DIR),--dir $(BENCH_DIR)) $(BENCH_ARGS)
 
+# Live capture, in network namespaces of its own; needs root.  LIVE_ARGS=--quick for a quick run.
+bench-live:
+	$Qtools/deps bench
+	$Q$(SUB) $O/rm-xdp $O/perf/send $O/perf/recv $O/perf/steer
+	$Qperf/live --out $O $(LIVE_ARGS)
+
 clean:
 	rm -rf .out .out-*
 .PHONY: all demo check run-check check-live run-live run-unit grade lint run-lint fuzz run-fuzz bench \
-	clean
+	bench-live clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(SKEL:.skel.h=.bpf.d) $(OBJ:.o=.d) $(TEST:%.c=$O/%.d) $O/tools/mkpcap.d $O/tests/golden.d \
-	$O/tests/parity.d $O/tests/live_probe.d $O/perf/gen.d $O/perf/send.d $O/perf/recv.d
+	$O/tests/parity.d $O/tests/live_probe.d $O/perf/gen.d $O/perf/send.d $O/perf/recv.d $O/perf/steer.d
