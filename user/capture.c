@@ -19,7 +19,6 @@
 
 #define NS_PER_MS  1000000ULL
 #define FLUSH_NS   (100 * NS_PER_MS) /* records are handed on at least this often */
-#define SLEEP_NS   100000L           /* between looks at the rings, while packets come */
 #define BUSY_NS    (10 * NS_PER_MS)  /* without a packet: poll() instead */
 #define POLL_MS    50
 #define LATE_NS    NS_PER_S /* packets reach a worker within this time, or the rings are too small */
@@ -38,6 +37,7 @@ struct worker {
 	uint16_t own[LIVE_BATCH];
 	uint64_t last_packet_ns, last_flush_ns; /* CLOCK_MONOTONIC */
 	uint64_t clock_ns;                      /* of the last packet */
+	uint32_t pause_ns;                      /* between looks at the rings */
 	_Atomic bool drained;
 };
 
@@ -179,7 +179,7 @@ static void rest(struct worker *w, struct shard *s, uint64_t now)
 		w->last_flush_ns = now;
 	}
 	if (now - w->last_packet_ns < BUSY_NS)
-		nanosleep(&(struct timespec){.tv_nsec = SLEEP_NS}, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = w->pause_ns}, NULL);
 	else
 		live_wait(w->c->r->live, w->index, POLL_MS);
 	s->counts.ticks[STAGE_wait] += clock_ticks() - start;
@@ -278,6 +278,7 @@ static int open_worker(struct capture *c, uint32_t i)
 
 	w->c = c;
 	w->index = i;
+	w->pause_ns = live_pause_ns(c->r->live, i);
 	err = live_block_open(c->r->live, i, &w->block);
 	if (err == 0)
 		err = packets_open(&w->packets, LIVE_BATCH);

@@ -31,6 +31,11 @@
 #define LINKTYPE_ETHERNET 1U
 #define LINKTYPE_RAW      101U /* IP without a link-layer header */
 #define TAP_SPACING       2U   /* blocks that a ring has at least */
+/* Frames of a tap are seen block by block, after up to 10 ms: looks more often find nothing. */
+#define PAUSE_NS        100000U
+#define PAUSE_BLOCKS_NS 1000000U
+#define BLOCKS_MS       10U  /* a shorter time than this was asked for by the user */
+#define BLOCKS_MANY     128U /* 10 Gbit/s fill ten in a pause */
 
 /* One ring of a worker. */
 struct lane {
@@ -555,6 +560,18 @@ void live_wait(struct live *l, uint32_t w, int ms)
 		if (fd[i].revents & POLLERR)
 			getsockopt(fd[i].fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	}
+}
+
+uint32_t live_pause_ns(const struct live *l, uint32_t w)
+{
+	const struct live_worker *worker = &l->worker[w];
+
+	if (l->conf.timeout_ms < BLOCKS_MS)
+		return PAUSE_NS;
+	for (uint32_t i = 0; i < worker->lanes; i++)
+		if (!worker->lane[i].tap || worker->lane[i].tap->blocks < BLOCKS_MANY)
+			return PAUSE_NS;
+	return PAUSE_BLOCKS_NS;
 }
 
 void live_set_clock(struct live *l)

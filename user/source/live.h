@@ -96,6 +96,8 @@ void live_release(struct live *l, uint32_t worker);
 
 /* Sleeps until a frame waits, at most ms. */
 void live_wait(struct live *l, uint32_t worker, int ms);
+/* How long the worker may sleep between looks at its rings, while packets come. */
+uint32_t live_pause_ns(const struct live *l, uint32_t worker);
 
 /* The clock that CLOCK_MONOTONIC times of the kernel are turned into wall time with. */
 void live_set_clock(struct live *l);
