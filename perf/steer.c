@@ -166,7 +166,7 @@ static int open_verdicts(struct verdicts *v, bool counted)
 
 	if (err < 0)
 		return err;
-	rm_parse(&view, &p);
+	rm_parse(&view, &p, 0);
 	id = (struct rm_flow_id){.tuple = p.tuple, .layers = p.layers};
 	if (counted && !verdicts_set(v, &id, &verdict))
 		return -ENOSPC;
