@@ -67,7 +67,7 @@ $O/live_probe: $O/tests/live_probe.o
 	$(CCX) $^ -o $@ $(LDFLAGS) -lbpf
 $O/%.o: %.c | $(SKEL)
 	$(call say,CC)
-	$(CCX) -MMD -MP -c $< -o $@
+	$(CCX) -MD -MP -c $< -o $@
 $O/user/main.o: CPPFLAGS += -DRM_XDP_VERSION='"$(VERSION)"'
 $O/%.re.o: $O/%.re.c
 	$(call say,CC)
