@@ -40,6 +40,16 @@ static __always_inline void count_in_row(__u32 index, __u32 dir, __u32 len, __u3
 	row->last_ns[dir] = bpf_ktime_get_ns();
 }
 
+/* A SYN: another connection of these endpoints may begin, and its first bytes must not be kept back
+ * until user space has seen it. */
+static __always_inline void begin_anew(const struct rm_flow_id *id)
+{
+	struct rm_verdict *verdict = bpf_map_lookup_elem(&verdicts, id);
+
+	if (verdict)
+		verdict->what[0] = verdict->what[1] = RM_FULL;
+}
+
 /* `len` on the wire; for RM_CUT, *keep bytes are handed on. */
 static __always_inline enum rm_offload look_up(struct rm_view *v, const struct rm_parsed *p,
 					       __u32 len, __u32 *keep)
@@ -53,7 +63,11 @@ static __always_inline enum rm_offload look_up(struct rm_view *v, const struct r
 		return RM_FULL;
 	if (p->tuple.proto == RM_PROTO_TCP) {
 		h = rm_at(v, p->l4 + 12, 2);
-		if (!h || (h[1] & 7)) /* SYN, FIN, RST */
+		if (!h)
+			return RM_FULL;
+		if ((h[1] & 0x12) == 2)
+			begin_anew(&id);
+		if (h[1] & 7) /* SYN, FIN, RST */
 			return RM_FULL;
 		header = (__u32)(h[0] >> 4) * 4;
 	} else if (p->tuple.proto != RM_PROTO_UDP) {

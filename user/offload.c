@@ -11,6 +11,7 @@
 #include "user/source/verdicts.h"
 
 #define OFFLOAD_NONE UINT32_MAX
+#define REACH        (1U << 24)  /* bytes that may be missing beside those kept back */
 #define LINGER_NS    50000000ULL /* of the capture clock: longer than a row needs to settle */
 
 int offload_open(struct shard *s, uint32_t slots)
@@ -185,7 +186,8 @@ static bool skip_to(struct shard *s, uint32_t slot, uint8_t dir, uint32_t seq)
 	uint32_t ahead = seq - s->tcp.conn[slot].dir[dir].next;
 	uint64_t n = o->unskipped[dir];
 
-	if (n == 0 || (n < 1U << 31 && ahead > 1U << 31)) /* nothing, or a copy of older bytes */
+	/* nothing, or a copy of older bytes, or a number that was made up */
+	if (n == 0 || ahead > n + REACH)
 		return false;
 	o->unskipped[dir] = 0;
 	n = ahead + (n > ahead ? (n - ahead + (1ULL << 31)) >> 32 << 32 : 0);
@@ -202,7 +204,7 @@ bool offload_packet(struct shard *s, uint32_t slot, uint8_t dir, const struct pa
 	if (o->row == OFFLOAD_NONE || s->offload.verdict != RM_COUNT)
 		return false;
 	catch_up(s, slot);
-	return p->proto == 6 && skip_to(s, slot, dir, load_be32(l4 + 4));
+	return p->proto == 6 && !(l4[13] & TCP_SYN) && skip_to(s, slot, dir, load_be32(l4 + 4));
 }
 
 /* ---- the end of an entry ---- */

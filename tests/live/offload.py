@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """offload - what the kernel keeps back: totals stay exact, beside a second sensor that sees everything."""
 import pathlib
+import struct
 
-from accounting import balanced
+from accounting import balanced, checksum, ipv4
 from net import Failed, Process, until
 
 SIZE = 30 * 1000 * 1000
@@ -59,6 +60,61 @@ def test_depth(t, lab, mode, how):
                 kernel['counted'])
 
 
+def segment(back, seq, ack, flags, data=b''):
+    """A frame of the connection 10.1.1.1:1234 to 10.1.1.2:80, or back."""
+    ends = [bytes([10, 1, 1, 1]), bytes([10, 1, 1, 2])]
+    ports = [1234, 80]
+    if back:
+        ends.reverse()
+        ports.reverse()
+    tcp = struct.pack('!HHIIBBHHH', *ports, seq, ack, 0x50, flags, 65535, 0, 0) + data
+    padded = tcp + bytes(len(tcp) % 2)
+    total = checksum(ends[0] + ends[1] + struct.pack('!HH', 6, len(tcp)) + padded)
+    frame = bytes(12) + b'\x08\0' + ipv4(*ends, 6, tcp[:16] + struct.pack('!H', total) + tcp[18:])
+    return frame.ljust(60, b'\0')
+
+
+def capture(lab, frames):
+    path = lab.path('pcap')
+    with open(path, 'wb') as f:
+        f.write(struct.pack('<IHHIIII', 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1))
+        for n, frame in enumerate(frames):
+            f.write(struct.pack('<IIII', 1700000000, n, len(frame), len(frame)) + frame)
+    return path
+
+
+REQUEST = b'GET /after HTTP/1.1\r\nHost: x\r\n\r\n'
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'
+
+
+def test_port_reused(t, lab, mode, how):
+    """Another connection of the same endpoints, right behind one that is offloaded: nothing of it is kept back."""
+    pair = lab.pair()
+    syn, ack, psh, rst, fin = 2, 16, 24, 20, 17
+    first = [segment(0, 1000, 0, syn), segment(1, 5000, 1001, syn + ack), segment(0, 1001, 5001, ack)]
+    for n in range(0, 10000, 100):
+        first += [segment(0, 1001 + n, 5001 + n, psh, bytes(100)), segment(1, 5001 + n, 1101 + n, psh, bytes(100))]
+    a, b = 900000000, 800000000
+    second = [segment(0, 11001, 15001, rst), segment(0, a, 0, syn), segment(1, b, a + 1, syn + ack),
+              segment(0, a + 1, b + 1, ack), segment(0, a + 1, b + 1, psh, REQUEST),
+              segment(1, b + 1, a + 1 + len(REQUEST), psh, ANSWER),
+              segment(0, a + 1 + len(REQUEST), b + 1 + len(ANSWER), fin),
+              segment(1, b + 1 + len(ANSWER), a + 2 + len(REQUEST), fin)]
+    sensor = lab.sensor_on(pair, mode, '-w', 2, '--offload', how, '--stream-depth', 500)
+    n = lab.send(pair, '--pcap', capture(lab, first), '--rate', 2000)
+    n += lab.send(pair, '--pcap', capture(lab, second), '--rate', 0)
+    t.equal('exit status', sensor.stop(), 0)
+    records = sensor.records()
+    t.equal('lost', balanced(t, mode, records[-1]['stats'], n), {})
+    t.equal('requests', [(r['http']['url'], r['http']['status']) for r in records if r['event_type'] == 'http'],
+            [('/after', 200)])
+    got = sorted([d['packets'], d['payload_bytes'], d['stream_bytes'] + d['cut_bytes'], d['gap_bytes']]
+                 for r in records if r['event_type'] == 'flow' for d in r['conn']['directions'].values())
+    t.equal('packets, payload, stream, gaps', got,
+            [[3, len(ANSWER), len(ANSWER), 0], [4, len(REQUEST), len(REQUEST), 0], [101, 10000, 10000, 0],
+             [103, 10000, 10000, 0]])
+
+
 def serve(lab, pair, protocol):
     """nginx with TLS in the namespace b."""
     home = pathlib.Path(lab.path('tls'))
@@ -113,5 +169,6 @@ def test_rule(t, lab):
     t.true('nearly all stayed in the kernel', sensor.stats()['capture']['kernel']['counted'] > 2900)
 
 
-TESTS = [(test_depth, mode, how) for mode in ('tap', 'redirect', 'mirror') for how in ('cut', 'count')] + \
+TESTS = [(test, mode, how) for test in (test_depth, test_port_reused) for mode in ('tap', 'redirect', 'mirror')
+         for how in ('cut', 'count')] + \
     [(test_tls, how, protocol) for how in ('cut', 'count') for protocol in ('TLSv1.2', 'TLSv1.3')] + [(test_rule,)]
