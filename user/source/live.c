@@ -306,6 +306,11 @@ static int find_iface(struct live *l, struct live_iface *f, const char *name)
 			 err == -ENODEV ? "there is no such interface" : text_of(err));
 		return err;
 	}
+	for (const struct live_iface *other = l->iface; other < f; other++)
+		if (other->nic.ifindex == f->nic.ifindex) {
+			log_line("--iface %s: is given twice: each packet would be, too", name);
+			return -EINVAL;
+		}
 	f->mode = l->conf.mode;
 	if (f->mode == LIVE_TAP && nic_linktype(&f->nic) == 0) {
 		log_line("%s: has the hardware type %u, which only pcap can capture", f->nic.name,
