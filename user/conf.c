@@ -383,6 +383,9 @@ static int read_offload_rule(struct conf *c)
 		return wrong(
 			"the kernel knows flows by their addresses and ports alone: give one of",
 			"--offload and --flow-key");
+	if (!c->offload && (c->stream_depth || c->offload_rule))
+		return wrong("--stream-depth and --offload-rule go with",
+			     "--offload cut or --offload count");
 	for (const char *p = c->offload_rule; p && *p;) {
 		char *end;
 		unsigned long port = strtoul(p, &end, 10);

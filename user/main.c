@@ -43,7 +43,7 @@ static void catch_signals(const struct conf *conf)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGALRM, &late, NULL);
-	if (conf->ifaces.n)
+	if (conf->ifaces.n || conf->watch.n || conf->peers.n || conf->follow_file)
 		sigaction(SIGHUP, &rotate, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGXFSZ, &ignore, NULL);        /* a size limit is an error like a full disk */
@@ -128,6 +128,10 @@ static int report(const struct conf *conf, const struct outputs *o)
 			status = 1;
 	if (run.interrupted) {
 		log_line("interrupted after %llu packets", (unsigned long long)run.totals.packets);
+		status = 1;
+	}
+	if (run.live && !r.ledger.exact) {
+		log_line("packets of the interfaces are missing in the books: please report this");
 		status = 1;
 	}
 	if (!r.balanced) {

@@ -53,6 +53,7 @@ static int open_sink(struct run *r)
 		   too. */
 		.threads = conf->workers > 1 || real_time,
 		.live = conf->ifaces.n,
+		.rotates = real_time,
 		.workers = conf->workers + (real_time ? 1 : 0),
 		.buffers = 2 + (uint32_t)(conf->event_queue / 512),
 	};
@@ -63,7 +64,8 @@ static int open_sink(struct run *r)
 	if (conf->mode == MODE_DUMP)
 		record += FORMAT_MAX_FRAME / 3 * 4 + 8;
 	s.buffer_bytes = 2 * record > RECORD_HTTP_MAX ? 2 * record : RECORD_HTTP_MAX;
-	if (s.buffers > RING_SIZE)
+	/* Nobody waits in real time: a burst of records needs the room. */
+	if (s.buffers > RING_SIZE || real_time)
 		s.buffers = RING_SIZE;
 	err = sink_open(&r->sink, &s);
 	if (err < 0)

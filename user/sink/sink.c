@@ -84,7 +84,7 @@ static int open_file(struct sink *s)
 	s->regular = S_ISREG(st.st_mode) && strcmp(s->conf.path, "-") != 0;
 	if (s->regular && s->conf.append)
 		cut_tail(s);
-	return s->regular && s->conf.live ? open_folder(s) : 0;
+	return s->regular && s->conf.rotates ? open_folder(s) : 0;
 }
 
 static void fail(struct sink *s, int err, const char *buf, size_t written)
@@ -255,6 +255,8 @@ int sink_start(struct sink *s)
 	if (!s->conf.threads)
 		return 0;
 	s->started = pthread_create(&s->thread, NULL, run, s) == 0;
+	if (!s->started)
+		log_line("the thread that writes records cannot be started");
 	return s->started ? 0 : -EAGAIN;
 }
 

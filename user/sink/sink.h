@@ -26,7 +26,8 @@ struct sink_conf {
 	const char *path; /* "-" = standard output */
 	bool append;
 	bool threads;
-	bool live;
+	bool live;    /* it does not wait for a free buffer */
+	bool rotates; /* sink_rotate may come */
 	uint32_t workers, buffers;
 	size_t buffer_bytes;
 };

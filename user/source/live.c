@@ -142,8 +142,8 @@ static int open_tap_filter(struct live *l, struct live_iface *f)
 	} else if (conf.expression) {
 		program = f->filter.program;
 	}
-	for (uint32_t w = 0; program >= 0 && w < l->conf.workers && err == 0; w++)
-		err = tap_filter(&f->tap[w], program);
+	for (uint32_t w = 0; w < l->conf.workers && err == 0; w++)
+		err = tap_begin(&f->tap[w], program);
 	return err;
 }
 
@@ -152,6 +152,7 @@ static int open_tap(struct live *l, uint32_t i, uint32_t at, uint32_t bytes)
 	struct live_iface *f = &l->iface[i];
 	uint32_t each = bytes / l->conf.workers / TAP_BLOCK * TAP_BLOCK;
 	const char *step = "loading the fanout program";
+	uint16_t group = 0;
 	int err = open_fanout(l, f);
 
 	f->tap = calloc(l->conf.workers, sizeof(*f->tap));
@@ -163,21 +164,19 @@ static int open_tap(struct live *l, uint32_t i, uint32_t at, uint32_t bytes)
 		step = "opening an AF_PACKET ring";
 		err = tap_open(&f->tap[w], l->area, at + w * each, each, l->conf.timeout_ms);
 	}
-	if (err == 0) {
-		step = "attaching the socket filter";
-		err = open_tap_filter(l, f);
-	}
 	for (uint32_t w = 0; w < l->conf.workers && err == 0; w++) {
-		/* Group numbers are of the network namespace: two sensors must not share one. */
-		uint16_t group = (uint16_t)((uint32_t)getpid() * LIVE_IFACES + i);
 		struct lane lane = {.tap = &f->tap[w], .row = f->row, .seen = {.iface = i}};
 
 		step = "joining the fanout group";
-		err = tap_join(&f->tap[w], f->nic.ifindex, group,
+		err = tap_join(&f->tap[w], f->nic.ifindex, &group,
 			       w ? -1 : bpf_program__fd(f->fanout->progs.fanout), l->conf.promisc,
 			       f->nic.loopback);
 		if (err == 0)
 			err = add_lane(l, w, &lane);
+	}
+	if (err == 0) {
+		step = "attaching the socket filter";
+		err = open_tap_filter(l, f);
 	}
 	if (err < 0)
 		log_line("%s: %s: %s%s", f->nic.name, step, text_of(err),

@@ -43,10 +43,12 @@ int tap_open(struct tap_ring *r, uint8_t *area, uint32_t at, uint32_t bytes, uin
 	void *base;
 
 	*r = (struct tap_ring){.at = at, .blocks = req.tp_block_nr};
-	/* Protocol 0: nothing comes in before it is bound. */
+	/* Protocol 0: nothing comes in before it is bound, and then nothing before tap_begin: until
+	 * all have joined, each would get every packet. */
 	r->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (r->fd < 0)
 		return -errno;
+	tap_stop(r);
 	err = set(r->fd, PACKET_VERSION, &version, sizeof(version));
 	if (err == 0)
 		err = set(r->fd, PACKET_RESERVE, &reserve, sizeof(reserve));
@@ -65,7 +67,7 @@ int tap_open(struct tap_ring *r, uint8_t *area, uint32_t at, uint32_t bytes, uin
 	return err;
 }
 
-int tap_join(struct tap_ring *r, int ifindex, uint16_t group, int prog, bool promisc,
+int tap_join(struct tap_ring *r, int ifindex, uint16_t *group, int prog, bool promisc,
 	     bool incoming_only)
 {
 	struct sockaddr_ll to = {
@@ -73,8 +75,13 @@ int tap_join(struct tap_ring *r, int ifindex, uint16_t group, int prog, bool pro
 	struct packet_mreq all = {.mr_ifindex = ifindex, .mr_type = PACKET_MR_PROMISC};
 	/* The socket's own option ends where the group begins: that has a flag of its own. */
 	int flags = incoming_only ? PACKET_FANOUT_FLAG_IGNORE_OUTGOING : 0;
-	int fanout = (int)(group | (unsigned)(PACKET_FANOUT_EBPF | flags) << 16);
-	int one = 1, err = 0;
+	int fanout, one = 1, err = 0;
+	socklen_t len = sizeof(fanout);
+
+	/* A number that nobody else has is the kernel's to find. */
+	if (prog >= 0)
+		flags |= PACKET_FANOUT_FLAG_UNIQUEID;
+	fanout = (int)((prog >= 0 ? 0U : *group) | (unsigned)(PACKET_FANOUT_EBPF | flags) << 16);
 
 	if (incoming_only)
 		err = set(r->fd, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
@@ -86,12 +93,23 @@ int tap_join(struct tap_ring *r, int ifindex, uint16_t group, int prog, bool pro
 		err = set(r->fd, PACKET_FANOUT, &fanout, sizeof(fanout));
 	if (err == 0 && prog >= 0)
 		err = set(r->fd, PACKET_FANOUT_DATA, &prog, sizeof(prog));
+	if (err == 0 && prog >= 0) {
+		if (getsockopt(r->fd, SOL_PACKET, PACKET_FANOUT, &fanout, &len) < 0)
+			err = -errno;
+		*group = (uint16_t)fanout;
+	}
 	return err;
 }
 
-int tap_filter(struct tap_ring *r, int prog)
+int tap_begin(struct tap_ring *r, int prog)
 {
-	return setsockopt(r->fd, SOL_SOCKET, SO_ATTACH_BPF, &prog, sizeof(prog)) < 0 ? -errno : 0;
+	int unused = 0, rc;
+
+	if (prog >= 0)
+		rc = setsockopt(r->fd, SOL_SOCKET, SO_ATTACH_BPF, &prog, sizeof(prog));
+	else
+		rc = setsockopt(r->fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+	return rc < 0 ? -errno : 0;
 }
 
 void tap_close(struct tap_ring *r)

@@ -38,11 +38,13 @@ struct tap_ring {
 
 /* Opens a socket, and a ring of `bytes` at `area + at`.  0 or negative errno. */
 int tap_open(struct tap_ring *r, uint8_t *area, uint32_t at, uint32_t bytes, uint32_t timeout_ms);
-/* Begins to receive, as one of a fanout group; `prog` steers (set by the first, else -1). */
-int tap_join(struct tap_ring *r, int ifindex, uint16_t group, int prog, bool promisc,
+/* Bound, as one of a fanout group: the first, with the program that steers, makes it and says in
+ * *group which it is; the others join with prog = -1.  Nothing comes in before tap_begin. */
+int tap_join(struct tap_ring *r, int ifindex, uint16_t *group, int prog, bool promisc,
 	     bool incoming_only);
-/* How much of each packet is copied is for this program to say. */
-int tap_filter(struct tap_ring *r, int prog);
+/* Packets come in from here on; how much of each is for this program to say, or all where it is -1.
+ */
+int tap_begin(struct tap_ring *r, int prog);
 void tap_close(struct tap_ring *r);
 
 /* Nothing more comes in. */

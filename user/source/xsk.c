@@ -205,6 +205,8 @@ void xsk_release(struct xsk_ring *r)
 		r->back = 0;
 	}
 	pthread_spin_unlock(&q->lock);
+	/* A driver that stopped for want of buffers goes on only when told. */
+	xsk_kick(r);
 }
 
 void xsk_kick(struct xsk_ring *r)
