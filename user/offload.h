@@ -65,7 +65,8 @@ void offload_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, str
 void offload_gap(struct shard *s, uint32_t slot, uint8_t dir);
 /* A packet of the flow came through: before TCP sees it, where bytes were counted in the kernel the
  * stream skips them.  True where it has to be drained. */
-bool offload_packet(struct shard *s, uint32_t slot, uint8_t dir, const struct packet *p);
+bool offload_packet(struct shard *s, uint32_t slot, uint8_t dir, const struct packet *p,
+		    uint64_t ts_ns);
 /* A flow that has seen no packet for long: true where it is to live on for now. */
 bool offload_alive(struct shard *s, uint32_t slot, uint64_t clock_ns);
 /* Before the flow's record: what the kernel counted is added.  True where the stream of `dir` has

@@ -594,7 +594,7 @@ static void on_flow_packet(struct shard *s, const struct packet *p, const struct
 	flow_key_of(&a.key, p, a.ip);
 	a.domain = s->conf->flow_key ? domain_of(s, p, f) : 0;
 	slot = flow_find(&s->flows, &a.key, a.domain, p->hash);
-	if (slot != FLOW_NONE && s->offload.on && offload_packet(s, slot, a.dir, p))
+	if (slot != FLOW_NONE && s->offload.on && offload_packet(s, slot, a.dir, p, a.ts_ns))
 		drain(s, slot);
 	if (slot != FLOW_NONE && flow_stale(&s->flows, slot, a.clock_ns)) {
 		ordinal = next_ordinal(s, slot, a.ts_ns);
