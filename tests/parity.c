@@ -73,7 +73,7 @@ static void run(struct parity *p, const char *path, struct tally *t)
 				t->passed++;
 			} else if (t->failed++ < 10) {
 				fprintf(stderr, "parity: %s: frame %llu differs\n", path,
-					(unsigned long long)(p->block.first_number + i));
+					(unsigned long long)p->block.first_number + i);
 			}
 		}
 		p->block.index++;

@@ -30,7 +30,7 @@ struct run {
 	uint64_t started_ns, ended_ns;
 	bool interrupted;
 	_Atomic bool stopping; /* asked to before there was a source */
-	bool ended; /* all workers have */
+	bool ended;            /* all workers have */
 	/* replay: shared by the shards, in block order */
 	struct defrag *defrag;
 };
