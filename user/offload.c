@@ -180,17 +180,19 @@ bool offload_skip_rest(struct shard *s, uint32_t slot, uint8_t dir)
 
 /* The segment tells where the stream is now, modulo 2^32; the kernel's count tells the rest.
  * Retransmissions were counted too: the stream never goes beyond the segment. */
-static bool skip_to(struct shard *s, uint32_t slot, uint8_t dir, uint32_t seq, uint64_t ts_ns)
+static bool skip_to(struct shard *s, uint32_t slot, uint8_t dir, const uint8_t *l4, uint64_t ts_ns)
 {
 	struct offload_flow *o = &s->offload.flow[slot];
-	uint32_t ahead = seq - s->tcp.conn[slot].dir[dir].next;
+	uint32_t ahead = load_be32(l4 + 4) - s->tcp.conn[slot].dir[dir].next;
 	uint64_t n = o->unskipped[dir];
 
 	/* nothing, or a copy of older bytes, or a number that was made up */
 	if (n == 0 || ahead > n + REACH)
 		return false;
-	if (ts_ns < live_wall_ns(s->offload.live, o->base.last_ns[dir])) {
-		/* It waited in a ring while packets behind it were counted: these come later. */
+	if (!(l4[13] & (TCP_FIN | TCP_RST)) &&
+	    ts_ns < live_wall_ns(s->offload.live, o->base.last_ns[dir])) {
+		/* It waited in a ring while packets behind it were counted: these come later.
+		 * Behind the end nothing comes, and the two clocks may differ by a packet. */
 		o->unskipped[dir] = n > ahead ? n - ahead : 0;
 		n = ahead;
 	} else {
@@ -211,8 +213,7 @@ bool offload_packet(struct shard *s, uint32_t slot, uint8_t dir, const struct pa
 	if (o->row == OFFLOAD_NONE || s->offload.verdict != RM_COUNT)
 		return false;
 	catch_up(s, slot);
-	return p->proto == 6 && !(l4[13] & TCP_SYN) &&
-	       skip_to(s, slot, dir, load_be32(l4 + 4), ts_ns);
+	return p->proto == 6 && !(l4[13] & TCP_SYN) && skip_to(s, slot, dir, l4, ts_ns);
 }
 
 /* ---- the end of an entry ---- */
