@@ -150,9 +150,8 @@ static bool catch_up(struct shard *s, uint32_t slot)
 		uint64_t payload = now.payload_bytes[dir] - o->base.payload_bytes[dir];
 		uint64_t last_ns = live_wall_ns(s->offload.live, now.last_ns[dir]);
 
-		if (packets == 0)
-			continue;
-		any = true;
+		/* A row is read while the kernel is at it: bytes may follow their packet. */
+		any |= packets || bytes || payload;
 		f->packets[dir] += packets;
 		f->bytes[dir] += bytes;
 		f->payload_bytes[dir] += payload;
@@ -160,7 +159,7 @@ static bool catch_up(struct shard *s, uint32_t slot)
 		o->packets[dir] += packets;
 		o->bytes[dir] += bytes;
 		o->unskipped[dir] += payload;
-		if (last_ns > f->last_ns)
+		if (packets && last_ns > f->last_ns)
 			f->last_ns = last_ns;
 	}
 	o->base = now;
