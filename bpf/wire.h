@@ -82,7 +82,8 @@ enum rm_kernel_count { RM_KERNEL_COUNTS(RM_KERNEL_ENUM) RM_KERNEL_MAX };
 
 /*
  * Offload: what the kernel does with further packets of one direction of a flow.  SYN, FIN and RST
- * always pass.  User space writes the verdicts, the kernel the rows that they name.
+ * always pass.  User space writes the verdicts, the kernel the rows that they name; and a SYN takes
+ * a verdict back at once, for what follows may be another connection.
  */
 enum rm_offload {
 	RM_FULL,  /* handed on as they are */

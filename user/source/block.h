@@ -34,7 +34,6 @@ struct frame {
 
 enum frame_flag {
 	FRAME_PARTIAL_SUM = 1, /* the sender's hardware was still to fill in the L4 checksum */
-	FRAME_CUT = 2,         /* the kernel cut it (offload) */
 };
 
 _Static_assert(sizeof(struct frame) == 32, "two to a cache line");

@@ -50,7 +50,6 @@ struct live_worker {
 	uint32_t lanes;
 	uint32_t extra; /* place of its room */
 	struct capture_clock clock;
-	uint64_t packets;
 };
 
 struct live_iface {
@@ -521,7 +520,6 @@ uint32_t live_fill(struct live *l, uint32_t w, struct block *b)
 		worker->lane[i].seen.packets += taken[i];
 		note_turn(&worker->lane[i], taken[i]);
 	}
-	worker->packets += b->n;
 	return b->n;
 }
 

@@ -59,8 +59,8 @@ struct live_conf {
 /* What one worker saw of one ring: of a queue in redirect and mirror, of all in tap. */
 struct live_ring_stats {
 	uint32_t iface, queue;
-	uint64_t packets, bytes, cut; /* read; of these, cut by offload */
-	uint64_t kernel_packets;      /* tap: that came to the ring, lost ones included */
+	uint64_t packets, bytes; /* read */
+	uint64_t kernel_packets; /* tap: that came to the ring, lost ones included */
 	uint64_t drop[LIVE_DROP_MAX];
 	uint64_t queue_fill_empty;  /* of the queue, the same in the ring of each worker */
 	uint64_t fill[LIVE_STEPS];  /* turns, by how full the ring was */

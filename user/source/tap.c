@@ -157,10 +157,10 @@ bool tap_peek(struct tap_ring *r)
 	if (r->head)
 		return true;
 	while (r->left == 0) {
+		const struct tpacket_block_desc *b = block_of(r, r->block);
+
 		if (r->held == r->blocks)
 			return false;
-		struct tpacket_block_desc *b = block_of(r, r->block);
-
 		/* pairs with the kernel's barrier: the frames were written before the status */
 		if (!(__atomic_load_n(&b->hdr.bh1.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
 			return false;
@@ -177,8 +177,6 @@ bool tap_peek(struct tap_ring *r)
 		.len = h->tp_len,
 		.flags = h->tp_status & TP_STATUS_CSUMNOTREADY ? FRAME_PARTIAL_SUM : 0,
 	};
-	if (h->tp_snaplen < h->tp_len)
-		r->frame.flags |= FRAME_CUT;
 	if (h->tp_status & TP_STATUS_VLAN_VALID)
 		put_tag_back(h, &r->frame);
 	r->next += h->tp_next_offset;

@@ -93,7 +93,6 @@ int xsk_ring_open(struct xsk_ring *r, struct xsk_queue *q, const struct xsk_want
 	*r = (struct xsk_ring){.queue = q};
 	if (want->native)
 		err = open_with(r, want, XDP_ZEROCOPY);
-	r->zero_copy = err == 0;
 	if (err < 0 && err != -EBUSY)
 		err = open_with(r, want, XDP_COPY);
 	return err;
@@ -177,8 +176,6 @@ bool xsk_take(struct xsk_ring *r, struct block *b, struct frame *f)
 	}
 	if (f->len < f->caplen)
 		f->len = f->caplen;
-	if (f->len > f->caplen)
-		f->flags |= FRAME_CUT;
 	for (uint32_t i = 0; i < pieces; i++) {
 		uint64_t addr = xsk_ring_cons__rx_desc(&r->rx, first + i)->addr;
 

@@ -38,7 +38,6 @@ struct xsk_ring {
 	struct xsk_queue *queue;
 	struct xsk_socket *socket;
 	struct xsk_ring_cons rx;
-	bool zero_copy;
 	/* reading */
 	bool head; /* the next frame's first piece is `desc` */
 	uint32_t index;
