@@ -5,26 +5,27 @@ STAGES := base source decode steer flow tcp stream scan parse event sink view
 
 comma := ,
 O    := .out$(if $(SAN),-$(subst $(comma),-,$(SAN)))
-SRC  := $(wildcard user/*.c) $(foreach s,$(STAGES),$(wildcard user/$s/*.c))
+SRC  := $(wildcard user/*.c) $(foreach s,$(STAGES),$(wildcard user/$s/*.c)) $(wildcard api/*.c)
 RE   := $(foreach s,$(STAGES),$(wildcard user/$s/*.re))
 TEST := $(wildcard tests/test_*.c tests/*_host.c) tests/main.c tests/guard.c tests/packets.c tests/runs.c
 FUZZ := $(wildcard tests/fuzz_*.c)
 BPF  := $(wildcard bpf/*.bpf.c)
 SKEL := $(BPF:bpf/%.bpf.c=$O/%.skel.h)
-HEAD := $(wildcard user/*.h user/*/*.h bpf/*.h tests/*.h tools/*.h)
+HEAD := $(wildcard user/*.h user/*/*.h api/*.h bpf/*.h tests/*.h tools/*.h)
 GEN  := $(RE:%.re=$O/%.re.o)
 OBJ  := $(SRC:%.c=$O/%.o) $(GEN)
 LIB  := $(filter-out $O/user/main.o,$(OBJ))
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla \
 	-Wconversion -Wno-sign-conversion -Wimplicit-fallthrough $(if $(CI),-Werror)
-CPPFLAGS += -D_GNU_SOURCE -I. -isystem $O
+CPPFLAGS += -D_GNU_SOURCE -DH2O_USE_LIBUV=0 -I. -isystem $O
 ARCH := $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v2)
 # Stages call each other across files on every packet: link-time inlining saves a tenth.
 CFLAGS ?= -O2 -g $(ARCH) $(if $(SAN),,-flto=auto)
 STD  := -std=gnu11 -fno-common $(WARN)
 SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-LIBS := -lxdp -lbpf -lcap-ng -lpcap -ljson-c -lzstd -lbrotlidec -lhs -lcrypto -lz -lpthread
+LIBS := -lxdp -lbpf -lcap-ng -lpcap -lh2o-evloop -lsqlite3 -ljson-c -lzstd -lbrotlidec -lhs -lssl -lcrypto \
+	-lz -lpthread
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 Q    := $(if $(V),,@)
 say   = @printf '  %-5s %s\n' $1 $(patsubst $O/%,%,$@) && mkdir -p $(@D)

@@ -38,6 +38,8 @@ static void on_match(struct shard *s, const struct scan_match *m, bool decoded)
 	stream_of(&s->alerts, slot)->matches++;
 	if (watch_is(s, slot) && !decoded)
 		watch_match(s, m);
+	if (s->archive.on)
+		archive_match(s, slot, &e);
 	tell_match(s, slot, &e);
 }
 
@@ -128,6 +130,7 @@ int alert_use(struct shard *s, const struct pattern_set *set)
 	struct alerts *a = &s->alerts;
 	int err = scan_use(&a->stream, set);
 
+	a->set = set;
 	a->on |= set != NULL; /* once on, streams are counted */
 	return err < 0 ? err : scan_use(&a->body, set);
 }

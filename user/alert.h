@@ -33,6 +33,7 @@ struct alert_stream {
 struct alerts {
 	struct scan_host stream_host, body_host;
 	bool on; /* anything is looked for */
+	const struct pattern_set *set; /* in use, or NULL */
 	struct scan stream, body;
 	struct pack stream_pack, body_pack;
 	struct slots bodies;

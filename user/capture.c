@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/api.h"
+#include "user/answer.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/health.h"
@@ -181,7 +183,8 @@ static void rest(struct worker *w, struct shard *s, uint64_t now)
 	if (now - w->last_packet_ns < BUSY_NS)
 		nanosleep(&(struct timespec){.tv_nsec = w->pause_ns}, NULL);
 	else
-		live_wait(w->c->r->live, w->index, POLL_MS);
+		live_wait(w->c->r->live, w->index, POLL_MS,
+			  w->c->r->api ? w->c->r->desk.way[w->index].wake : -1);
 	s->counts.ticks[STAGE_wait] += clock_ticks() - start;
 }
 
@@ -209,7 +212,9 @@ static void *work(void *arg)
 
 		any |= take(w, s);
 		now = clock_ns();
-		health_answer(c->health, s, defrag_counts(w->defrag));
+		s->defrag = *defrag_counts(w->defrag);
+		health_answer(c->health, s);
+		answer_look(s, any);
 		if (any) {
 			w->last_packet_ns = now;
 			if (now - w->last_flush_ns >= FLUSH_NS && phase == PHASE_RUN) {
@@ -229,7 +234,10 @@ static void *work(void *arg)
 	if (s->sink)
 		sink_patient(s->sink, w->index);
 	shard_finish(s, w->clock_ns);
-	health_copy(c->r, s, defrag_counts(w->defrag));
+	if (s->archive.on)
+		archive_flush(s, true);
+	s->defrag = *defrag_counts(w->defrag);
+	health_copy(c->r, s);
 	return NULL;
 }
 
@@ -411,6 +419,8 @@ int capture_run(struct run *r)
 		err = check_folder(r);
 	if (err == 0 && r->sink)
 		err = sink_start(r->sink);
+	if (err == 0 && r->api)
+		err = api_start(r->api);
 	if (conf->max_seconds)
 		alarm((unsigned)conf->max_seconds); /* from now on */
 	if (err == 0)
@@ -419,6 +429,8 @@ int capture_run(struct run *r)
 	if (err == 0)
 		run_sum(r);
 	r->ended_ns = clock_ns();
+	api_close(r->api);
+	r->api = NULL;
 	close_workers(c);
 	health_close(c->health);
 	free(c);

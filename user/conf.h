@@ -74,6 +74,14 @@ struct conf {
 	const char *flow_key_text;
 	uint32_t flow_key; /* bits of enum key_part */
 	uint64_t seed;
+	/* HTTP API and view */
+	const char *api_listen; /* NULL: none */
+	const char *api_token_file, *api_cert, *api_key;
+	bool api_no_token, no_view, capture_self;
+	struct string_list api_hosts;
+	uint64_t delta_bytes;
+	const char *profile_file, *state;
+	uint64_t max_streams, view_matches, query_limit, slice_bytes, slice_highlights;
 	/* accepted for what is to come */
 	const char *stream_hash, *file_hash;
 	const char *config;

@@ -41,16 +41,14 @@ void health_close(struct health *h)
 	free(h);
 }
 
-void health_copy(struct run *r, const struct shard *s, const struct defrag_counts *d)
+void health_copy(struct run *r, const struct shard *s)
 {
 	shard_totals(s, &r->worker[s->index]);
-	if (d)
-		r->worker[s->index].defrag = *d;
 	for (uint32_t i = 0; i < r->rings; i++)
 		live_ring_stats(r->live, s->index, i, &r->ring[s->index * r->rings + i]);
 }
 
-void health_answer(struct health *h, const struct shard *s, const struct defrag_counts *d)
+void health_answer(struct health *h, const struct shard *s)
 {
 	struct health_desk *desk = &h->desk[s->index];
 	/* pairs with ask(): who asks is through with the copy before */
@@ -58,7 +56,7 @@ void health_answer(struct health *h, const struct shard *s, const struct defrag_
 
 	if (asked == atomic_load_explicit(&desk->told, memory_order_relaxed))
 		return;
-	health_copy(h->r, s, d);
+	health_copy(h->r, s);
 	/* pairs with ask(): the copy is whole */
 	atomic_store_explicit(&desk->told, asked, memory_order_release);
 }

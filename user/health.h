@@ -32,10 +32,10 @@ struct health {
 int health_open(struct health **out, struct run *r);
 void health_close(struct health *h);
 
-/* Copies what the worker counted; d: of its own fragments, or NULL. */
-void health_copy(struct run *r, const struct shard *s, const struct defrag_counts *d);
+/* Copies what the worker counted. */
+void health_copy(struct run *r, const struct shard *s);
 /* The same where the main thread has asked. */
-void health_answer(struct health *h, const struct shard *s, const struct defrag_counts *d);
+void health_answer(struct health *h, const struct shard *s);
 
 /* The worker ends and answers no more; who joins it makes the last copy. */
 void health_leave(struct health *h, uint32_t worker);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/api.h"
 #include "user/base/log.h"
 #include "user/conf.h"
 #include "user/capture.h"
@@ -19,6 +20,11 @@
 #endif
 
 static struct run run; /* the signal handler's way to it */
+
+/* Files that are written at the end, opened while that may be done. */
+static struct {
+	FILE *stats, *perf;
+} outputs;
 
 static void on_signal(int sig)
 {
@@ -61,11 +67,6 @@ static void leave_signals(void)
 		sigaction(caught[i], &ignore, NULL);
 }
 
-/* Files that are written at the end, opened while that may be done. */
-struct outputs {
-	FILE *stats, *perf;
-};
-
 static FILE *open_output(const char *option, const char *path)
 {
 	FILE *f = path && strcmp(path, "-") == 0 ? stdout : path ? fopen(path, "we") : NULL;
@@ -76,11 +77,11 @@ static FILE *open_output(const char *option, const char *path)
 	return f;
 }
 
-static bool open_outputs(struct outputs *o, const struct conf *conf)
+static bool open_outputs(const struct conf *conf)
 {
-	o->stats = open_output("--stats-output", conf->stats_output);
-	o->perf = open_output("--perf-report", conf->perf_report);
-	return (o->stats || !conf->stats_output) && (o->perf || !conf->perf_report);
+	outputs.stats = open_output("--stats-output", conf->stats_output);
+	outputs.perf = open_output("--perf-report", conf->perf_report);
+	return (outputs.stats || !conf->stats_output) && (outputs.perf || !conf->perf_report);
 }
 
 /* Whether all of it was written. */
@@ -93,8 +94,10 @@ static bool close_output(const char *option, FILE *f)
 	return good;
 }
 
-static int report(const struct conf *conf, const struct outputs *o)
+/* Exit status. */
+static int report(struct run *ended)
 {
+	const struct conf *conf = ended->conf;
 	static struct report r;
 	static char line[REPORT_STATS_MAX];
 	size_t len;
@@ -115,13 +118,13 @@ static int report(const struct conf *conf, const struct outputs *o)
 			status = 1;
 		}
 	}
-	if (o->perf && run.live)
-		ledger_show(&r.ledger, &run, o->perf);
-	if (o->perf && !close_output("--perf-report", o->perf))
+	if (outputs.perf && run.live)
+		ledger_show(&r.ledger, &run, outputs.perf);
+	if (outputs.perf && !close_output("--perf-report", outputs.perf))
 		status = 1;
-	if (o->stats)
-		fwrite(line, 1, len, o->stats);
-	if (o->stats && !close_output("--stats-output", o->stats))
+	if (outputs.stats)
+		fwrite(line, 1, len, outputs.stats);
+	if (outputs.stats && !close_output("--stats-output", outputs.stats))
 		status = 1;
 	for (uint32_t w = 0; w < conf->workers; w++)
 		if (run.shard[w].extract.failed)
@@ -165,8 +168,11 @@ static bool by_pcap(const struct conf *conf)
 int main(int argc, char **argv)
 {
 	static struct conf conf;
-	struct outputs outputs;
-	int status = conf_read(&conf, argc, argv), err;
+	int status, err;
+
+	if (argc == 2 && strcmp(argv[1], "--compile-patterns") == 0)
+		return pattern_compile_apart();
+	status = conf_read(&conf, argc, argv);
 
 	if (status)
 		return status;
@@ -181,17 +187,21 @@ int main(int argc, char **argv)
 			conf_help();
 		return fflush(stdout) == 0 ? 0 : 1;
 	}
-	if (!open_outputs(&outputs, &conf))
+	if (!open_outputs(&conf))
 		return 1;
 	err = run_begin(&run, &conf);
+	run.report = report;
+	if (err == 0 && conf.api_listen)
+		err = api_open(&run.api, &run);
 	catch_signals(&conf);
 	if (err == 0)
 		err = conf.ifaces.n && !by_pcap(&conf) ? capture_run(&run) : replay_run(&run);
 	if (err == 0)
-		status = report(&conf, &outputs);
+		status = run.api ? run.status : report(&run);
 	else
 		status = err == -EINVAL ? 2 : 1;
 	leave_signals();
+	api_close(run.api);
 	run_close(&run);
 	conf_free(&conf);
 	return status;

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/api.h"
+#include "user/answer.h"
 #include "user/base/backoff.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
@@ -34,6 +36,7 @@ struct line {
 	uint32_t stations, workers;
 	_Atomic uint64_t claim; /* the next block to prepare */
 	_Atomic uint64_t end;   /* index behind the last block, once known */
+	struct defrag_counts settled; /* what of the fragments is in some worker's books */
 	struct progress *progress;
 	struct health *health; /* in real time, else NULL */
 	_Atomic uint32_t at_work;
@@ -51,6 +54,19 @@ static struct station *station_of(const struct line *l, uint64_t index)
 	return &l->station[index % l->stations];
 }
 
+/* What has happened to fragments since the last time, into a worker's books.  In block order. */
+static void note_fragments(struct line *l, struct defrag_counts *to)
+{
+	const struct defrag_counts *now = defrag_counts(l->r->defrag);
+
+	to->overlaps += now->overlaps - l->settled.overlaps;
+	to->conflicts += now->conflicts - l->settled.conflicts;
+	to->held += now->held - l->settled.held; /* of all workers together: of one it may wrap */
+	for (int i = 0; i < RM_DROP_MAX; i++)
+		to->dropped[i] += now->dropped[i] - l->settled.dropped[i];
+	l->settled = *now;
+}
+
 /* Earlier blocks' fragments must be settled first; those without any pass at once. */
 static void settle(struct line *l, struct shard *s, struct station *st)
 {
@@ -66,6 +82,7 @@ static void settle(struct line *l, struct shard *s, struct station *st)
 				backoff_wait(&wait);
 		}
 		decode_fragments(&s->decoder, l->r->defrag, &st->block, &st->packets);
+		note_fragments(l, &s->defrag);
 	}
 	atomic_store_explicit(&st->settled, index + 1, memory_order_release);
 }
@@ -160,12 +177,14 @@ static void *work(void *arg)
 			s->counts.ticks[STAGE_wait] += clock_ticks() - since;
 			prepare(l, w, index);
 		} else {
+			answer_look(s, false);
 			backoff_wait(&wait);
 			continue;
 		}
+		answer_look(s, true);
 		wait.spins = 0;
 		if (l->health)
-			health_answer(l->health, s, NULL);
+			health_answer(l->health, s);
 		if (s->index == 0)
 			progress_show(l->progress, l->r->source);
 		if (s->sink && sink_pipe_closed(s->sink))
@@ -175,9 +194,14 @@ static void *work(void *arg)
 	if (s->sink)
 		sink_patient(s->sink, s->index);
 	shard_finish(s, source_totals(l->r->source).clock_ns);
+	while (s->archive.on && !archive_flush(s, true))
+		backoff_wait(&wait);
+	health_copy(l->r, s);
 	if (l->health)
 		health_leave(l->health, w->index);
 	atomic_fetch_sub_explicit(&l->at_work, 1, memory_order_release);
+	while (l->r->api && !atomic_load_explicit(&l->r->leaving, memory_order_acquire))
+		answer_serve(s);
 	return NULL;
 }
 
@@ -211,13 +235,23 @@ static void close_stations(struct line *l)
 	free(l->station);
 }
 
+/* All blocks are handled; the workers answer questions, if anybody asks. */
+static void finish(struct line *l)
+{
+	progress_close(l->progress);
+	defrag_flush(l->r->defrag);
+	note_fragments(l, &l->r->worker[0].defrag);
+	run_ended(l->r);
+}
+
 static int run_workers(struct line *l, struct worker *worker)
 {
 	uint32_t started = 0;
 
 	atomic_store(&l->at_work, l->workers);
-	if (l->workers == 1 && !l->health) {
+	if (l->workers == 1 && !l->health && !l->r->api) {
 		work(&worker[0]);
+		finish(l);
 		return 0;
 	}
 	for (; started < l->workers; started++)
@@ -228,13 +262,21 @@ static int run_workers(struct line *l, struct worker *worker)
 		atomic_store(&l->end, 0);
 		log_line("cannot start %u worker threads", l->workers);
 	}
-	while (l->health && started == l->workers &&
+	while ((l->health || l->r->api) && started == l->workers &&
 	       atomic_load_explicit(&l->at_work, memory_order_acquire)) {
-		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-		health_look(l->health, clock_ns());
+		nanosleep(&(struct timespec){.tv_nsec = l->health ? 20000000 : 2000000}, NULL);
+		if (l->health)
+			health_look(l->health, clock_ns());
 	}
+	if (l->r->api && started == l->workers)
+		finish(l);
+	atomic_store_explicit(&l->r->leaving, true, memory_order_release);
+	for (uint32_t w = 0; l->r->api && w < l->workers; w++)
+		ask_wake(&l->r->desk, w);
 	for (uint32_t w = 0; w < started; w++)
 		pthread_join(worker[w].thread, NULL);
+	if (!l->r->api && started == l->workers)
+		finish(l);
 	return started == l->workers ? 0 : -EAGAIN;
 }
 
@@ -299,17 +341,12 @@ int replay_run(struct run *r)
 	line.progress = &progress;
 	if (conf->ifaces.n && conf->max_seconds)
 		alarm((unsigned)conf->max_seconds); /* from now on */
+	if (err == 0 && r->api)
+		err = api_start(r->api);
 	if (err == 0)
 		err = run_workers(&line, worker);
-	progress_close(&progress);
-	if (err == 0) {
-		defrag_flush(r->defrag);
-		for (uint32_t w = 0; w < conf->workers; w++)
-			health_copy(r, &r->shard[w], NULL);
-		r->ended = true;
-		run_sum(r);
-	}
-	r->ended_ns = clock_ns();
+	if (err < 0)
+		progress_close(&progress);
 	for (uint32_t w = 0; w < conf->workers; w++)
 		filter_close(worker[w].filter);
 	close_stations(&line);

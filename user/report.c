@@ -64,8 +64,6 @@ void report_gather(struct report *r, const struct run *run)
 		add_defrag(r, &t->defrag);
 		r->waiting += t->counts.handed_out - t->counts.handed_in;
 	}
-	if (run->defrag)
-		add_defrag(r, defrag_counts(run->defrag));
 	if (run->live)
 		ledger_gather(&r->ledger, run);
 	r->in = run->totals.packets;
@@ -195,9 +193,9 @@ static void flow_objects(struct json *j, const struct report *r)
 }
 
 /* What a tick of the cheap clock is worth, from this very run. */
-static double ns_per_tick(void)
+static double ns_per_tick(const struct run *run)
 {
-	uint64_t ns = clock_ns(), ticks = clock_ticks();
+	uint64_t ns = run->started_ns, ticks = run->started_ticks;
 
 	while (clock_ns() - ns < 2000000)
 		;
@@ -211,7 +209,7 @@ static void workers_array(struct json *j, const struct report *r)
 		SHARD_STAGES(STAGE_NAME)
 #undef STAGE_NAME
 	};
-	double worth = ns_per_tick();
+	double worth = ns_per_tick(r->run);
 
 	json_lit(j, ",\"workers\":[");
 	for (uint32_t w = 0; w < r->run->conf->workers; w++) {

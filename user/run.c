@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "api/api.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/event/record_http.h"
@@ -84,6 +85,8 @@ static int open_shards(struct run *r)
 				.flows = &r->flows,
 				.matches = &r->matches,
 				.patterns = r->patterns,
+				.news = r->news,
+				.desk = r->api ? &r->desk : NULL,
 				.key = r->key,
 				.slots = slots_for(conf, r->source)};
 	int err = 0;
@@ -99,7 +102,8 @@ static int open_shards(struct run *r)
 
 int run_begin(struct run *r, const struct conf *conf)
 {
-	*r = (struct run){.conf = conf, .started_ns = clock_ns()};
+	*r = (struct run){
+		.conf = conf, .started_ns = clock_ns(), .started_ticks = clock_ticks()};
 	r->flows.left = conf->max_flows;
 	r->matches.left = conf->matches_total;
 	make_key(conf, &r->key);
@@ -115,16 +119,49 @@ int run_source(struct run *r, const struct source_conf *conf)
 	return err;
 }
 
+/* Ways between the workers and the API. */
+static int open_desk(struct run *r)
+{
+	uint32_t n = r->conf->workers;
+	int err;
+
+	if (!r->api)
+		return 0;
+	r->news = aligned_alloc(64, n * sizeof(*r->news));
+	if (!r->news)
+		return -ENOMEM;
+	memset(r->news, 0, n * sizeof(*r->news));
+	err = ask_open(&r->desk, n);
+	for (uint32_t w = 0; w < n && err == 0; w++)
+		err = channel_open(&r->news[w], 16UL << 20); /* 60,000 rows */
+	return err;
+}
+
 int run_open(struct run *r)
 {
 	int err = open_sink(r);
 
+	if (err == 0)
+		err = open_desk(r);
 	if (err < 0)
 		return err;
 	r->rings = r->live ? live_rings(r->live) : 0;
 	r->worker = calloc(r->conf->workers, sizeof(*r->worker));
 	r->ring = calloc(r->conf->workers * r->rings + 1, sizeof(*r->ring));
 	return r->worker && r->ring ? open_shards(r) : -ENOMEM;
+}
+
+void run_ended(struct run *r)
+{
+	r->ended = true;
+	r->ended_ns = clock_ns();
+	run_sum(r);
+	if (!r->api)
+		return;
+	r->status = r->report(r);
+	api_ended(r->api);
+	while (!r->stopping)
+		nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
 }
 
 void run_sum(struct run *r)
@@ -148,11 +185,17 @@ void run_close(struct run *r)
 {
 	for (uint32_t w = 0; r->shard && w < r->conf->workers; w++)
 		shard_close(&r->shard[w]);
+	ask_close(&r->desk);
+	for (uint32_t w = 0; r->news && w < r->conf->workers; w++)
+		channel_close(&r->news[w]);
+	free(r->news);
 	free(r->shard);
 	free(r->worker);
 	free(r->ring);
 	defrag_close(r->defrag);
 	pattern_set_free(r->patterns);
+	pattern_set_free(r->later[0]);
+	pattern_set_free(r->later[1]);
 	sink_close(r->sink);
 	live_close(r->live);
 	source_close(r->source);
@@ -160,7 +203,7 @@ void run_close(struct run *r)
 
 void run_interrupt(struct run *r, bool trouble)
 {
-	r->interrupted |= trouble;
+	r->interrupted |= trouble && !r->ended;
 	r->stopping = true;
 	if (r->source)
 		source_stop(r->source);

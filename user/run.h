@@ -13,6 +13,8 @@
 #include "user/shard.h"
 #include "user/source/live.h"
 
+struct api;
+
 struct run {
 	const struct conf *conf;
 	struct source *source;        /* in live capture: its interfaces only */
@@ -33,6 +35,16 @@ struct run {
 	bool ended;            /* all workers have */
 	/* replay: shared by the shards, in block order */
 	struct defrag *defrag;
+	/* with --api-listen */
+	struct api *api;
+	struct ask_desk desk;
+	struct channel *news; /* one per worker */
+	struct pattern_set *later[2]; /* sets that came while it ran, and are in use at the end */
+	_Atomic bool leaving; /* nobody is to be answered any more */
+	/* The input has ended: what there is to report is reported, before the API goes on. */
+	int (*report)(struct run *r);
+	int status; /* of that */
+	uint64_t started_ticks;
 };
 
 /* Takes the settings, compiles the patterns, draws the hash key.  0 or negative errno. */
@@ -42,6 +54,9 @@ int run_source(struct run *r, const struct source_conf *conf);
 /* With r->source open: sink and shards. */
 int run_open(struct run *r);
 void run_close(struct run *r);
+
+/* The input has ended: reports, and waits while there is somebody to be served. */
+void run_ended(struct run *r);
 
 /* r->totals, from what was copied of the workers, or what the source says. */
 void run_sum(struct run *r);

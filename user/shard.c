@@ -15,21 +15,22 @@
 static struct content_conf conf_content(const struct conf *conf, const struct source *source,
 					uint32_t slots)
 {
+	bool shown = conf->watched || conf->api_listen;
 	uint64_t extents = conf->max_extent_bytes / 12 / conf->workers;
 	uint32_t memory = extents < EXTENTS_NONE ? (uint32_t)extents : EXTENTS_NONE;
-	uint64_t asked = conf->watched ? conf->content_bytes : (16U << 20) * conf->workers;
+	uint64_t asked = shown ? conf->content_bytes : (16U << 20) * conf->workers;
 
 	return (struct content_conf){
 		.in_memory = !source_has_places(source),
 		.slots = slots,
 		.extents = {.source = source,
 			    .memory = conf->no_content ? 0 : memory,
-			    .folder = conf->watched ? conf->spill : NULL,
+			    .folder = shown ? conf->spill : NULL,
 			    .ring = conf->no_content ? 0 : 1U << 20}, /* rebuilt datagrams */
 		.store = {.bytes = conf->no_content ? 0 : asked / conf->workers,
 			  .stream_bytes = conf->content_stream_bytes,
 			  .segment_bytes =
-				  conf->watched ? (uint32_t)conf->content_segment_bytes : 1024},
+				  shown ? (uint32_t)conf->content_segment_bytes : 1024},
 	};
 }
 
@@ -71,6 +72,8 @@ int shard_open(struct shard *s, const struct shard_run *run, uint32_t index)
 	if (err == 0)
 		err = watch_open(s);
 	if (err == 0)
+		err = archive_open(s, run);
+	if (err == 0)
 		err = extract_open(s);
 	if (err == 0)
 		err = alert_open(s, run);
@@ -97,6 +100,7 @@ void shard_close(struct shard *s)
 	offload_close(s);
 	talk_close(s);
 	alert_close(s);
+	archive_close(s);
 	watch_close(s);
 	extract_close(s);
 	content_close(&s->content);
@@ -242,8 +246,10 @@ static uint32_t open_flow(struct shard *s, const struct arrival *a, uint32_t ord
 		alert_start(s, slot);
 	if (s->offload.on)
 		offload_start(s, slot);
-	if (a->key.proto == 6 || watch_is(s, slot))
+	if (a->key.proto == 6 || s->archive.on || watch_is(s, slot))
 		content_start(&s->content, slot);
+	if (s->archive.on)
+		archive_start(s, slot, a->number);
 	if (watch_is(s, slot))
 		content_pin(&s->content, slot);
 	if (a->key.proto == 6) {
@@ -270,6 +276,8 @@ static void count_packet(struct shard *s, uint32_t slot, const struct arrival *a
 	f->last_number = a->number;
 	s->counts.flow_frames += a->frames;
 	s->counts.payload_bytes += a->payload;
+	if (s->archive.on)
+		archive_packet(s, slot, a->bytes);
 	if (s->block->file_number) {
 		struct stream_more *more = &s->inventory.more[slot];
 
@@ -299,6 +307,8 @@ static void drain(struct shard *s, uint32_t slot)
 		case CHUNK_DATA: {
 			inventory_feed(&s->inventory, slot, c.dir, c.at, len);
 			content_add(&s->content, slot, c.dir, c.place, c.at, len);
+			if (s->archive.on)
+				archive_feed(s, slot, c.dir, span_of(c.at, len));
 			if (s->alerts.on)
 				alert_feed(s, slot, c.dir, c.off, span_of(c.at, len));
 			talk_chunk(s, slot, &c);
@@ -383,7 +393,7 @@ static void close_flow(struct shard *s, uint32_t slot, enum flow_reason reason, 
 	s->at = at;
 	if (watch_is(s, slot))
 		watch_flow(s, slot);
-	if (s->flows.flow[slot].proto == 6 || watch_is(s, slot))
+	if (s->flows.flow[slot].proto == 6 || s->archive.on || watch_is(s, slot))
 		content_end(&s->content, slot);
 	tell_flow(s, slot, reason, clock_ns);
 	if (s->flows.flow[slot].proto == 6)
@@ -538,7 +548,7 @@ static void on_datagram(struct shard *s, uint32_t slot, const struct arrival *a)
 	const uint8_t *at = s->block->buf + a->p->payload;
 	uint32_t cut = a->p->payload_len - a->p->payload_cap;
 
-	if (watch_is(s, slot)) {
+	if (s->archive.on || watch_is(s, slot)) {
 		if (a->p->payload_cap)
 			content_add(&s->content, slot, a->dir, place_of(s, at), at,
 				    a->p->payload_cap);
@@ -552,6 +562,8 @@ static void on_datagram(struct shard *s, uint32_t slot, const struct arrival *a)
 	if (a->p->payload_cap == 0)
 		return;
 	inventory_feed(&s->inventory, slot, a->dir, at, a->p->payload_cap);
+	if (s->archive.on)
+		archive_feed(s, slot, a->dir, span_of(at, a->p->payload_cap));
 	if (s->alerts.on)
 		alert_feed(s, slot, a->dir,
 			   s->flows.flow[slot].payload_bytes[a->dir] - a->p->payload_len,
@@ -641,6 +653,7 @@ static void on_packet(struct shard *s, uint32_t i)
 	s->ns = f->ts_ns;
 	s->clock_ns = f->clock_ns;
 	s->number = s->block->first_number ? s->block->first_number + i : 0;
+	content_now(&s->content, s->ns, s->number);
 	if (p->verdict == VERDICT_FLOW) {
 		on_flow_packet(s, p, f);
 	} else if (p->verdict == VERDICT_OTHER) {
@@ -697,6 +710,8 @@ static void end_stale(struct shard *s, uint64_t clock_ns)
 		offload_settle(s);
 	if (s->alerts.on)
 		alert_retire(s, SHARD_BATCH);
+	if (s->archive.on)
+		archive_flush(s, false);
 }
 
 void shard_handle(struct shard *s, const struct block *b, const struct packets *p,
@@ -760,6 +775,8 @@ void shard_totals(const struct shard *s, struct shard_totals *t)
 	t->flow = s->flows.counts;
 	t->tcp = s->tcp.totals;
 	t->offload = s->offload.counts;
+	t->archive = s->archive.counts;
+	t->defrag = s->defrag;
 	t->tcp.held_peak_bytes = (uint64_t)s->tcp.pool.peak * sizeof(struct piece);
 	t->http = s->talk.http.counts;
 	t->summary = s->summary;

@@ -10,6 +10,7 @@
 #define USER_SHARD_H
 
 #include "user/alert.h"
+#include "user/archive.h"
 #include "user/base/quota.h"
 #include "user/conf.h"
 #include "user/event/record.h"
@@ -58,10 +59,12 @@ struct shard {
 	struct talk talk;
 	struct alerts alerts;
 	struct watch watch;
+	struct archive archive;
 	struct extract extract;
 	struct offload offload;
 	struct summary summary;
 	struct shard_counts counts;
+	struct defrag_counts defrag; /* replay: of the fragments that it settled */
 	/* records */
 	struct sink *sink; /* or NULL */
 	struct json json;
@@ -88,7 +91,8 @@ struct shard_totals {
 	struct http1_counts http;
 	struct summary summary;
 	struct offload_counts offload;
-	struct defrag_counts defrag; /* in live capture each worker has its own */
+	struct defrag_counts defrag;
+	struct archive_counts archive;
 	uint64_t http_states_refused, decoders_refused, messages_surplus;
 	uint64_t matches, matches_dropped, scanned;
 	uint64_t extents, extents_refused, content_kept, content_evicted, evidence_refused;
@@ -102,6 +106,9 @@ struct shard_run {
 	struct sink *sink; /* or NULL */
 	struct quota *flows, *matches;
 	const struct pattern_set *patterns; /* or NULL */
+	/* where somebody can ask (archive.h): a channel per shard; or NULL */
+	struct channel *news;
+	struct ask_desk *desk;
 	struct rm_hash_key key;
 	uint32_t slots; /* flows per shard */
 };
@@ -121,7 +128,6 @@ void shard_handle(struct shard *s, const struct block *b, const struct packets *
 /* Nothing came in until this clock: flows that are idle end, what was written is handed on. */
 void shard_idle(struct shard *s, uint64_t clock_ns);
 
-/* Not what others own: t->defrag is left alone. */
 void shard_totals(const struct shard *s, struct shard_totals *t);
 
 /* The input has ended: every flow ends, with the final capture clock. */

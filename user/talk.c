@@ -32,6 +32,8 @@ static void on_http(struct parse_host *host, const struct http1_transaction *t)
 		return;
 	if (watch_is(s, s->talk.slot))
 		watch_http(s, t, s->talk.slot);
+	if (s->archive.on)
+		archive_http(s, s->talk.slot, t);
 	tell_http(s, s->talk.slot, t);
 }
 
@@ -60,6 +62,8 @@ static void on_websocket(struct parse_host *host, const struct websocket_message
 		return;
 	if (watch_is(s, s->talk.slot))
 		watch_websocket(s, m);
+	if (s->archive.on)
+		archive_websocket(s, s->talk.slot, m);
 	tell_websocket(s, s->talk.slot, m);
 }
 
@@ -73,13 +77,18 @@ int talk_open(struct shard *s)
 	s->talk.host = (struct parse_host){
 		.http = on_http, .body = on_body, .websocket = on_websocket, .anomaly = on_anomaly};
 	http.bodies = s->alerts.on || s->extract.on;
-	http.texts = s->sink || s->watch.on || s->extract.on;
+	http.texts = s->sink || s->watch.on || s->archive.on || s->extract.on;
 	http.all_headers &= s->sink != NULL;
 	http.sha256 = s->extract.on || (http.sha256 && s->sink);
 	websocket.bodies = http.bodies;
 	websocket.decoders = &s->talk.http.codings;
 	err = http1_open(&s->talk.http, &http, &s->talk.host);
 	return err < 0 ? err : websocket_open(&s->talk.websocket, &websocket, &s->talk.host);
+}
+
+void talk_bodies(struct shard *s)
+{
+	s->talk.http.conf.bodies = s->talk.websocket.conf.bodies = true;
 }
 
 void talk_close(struct shard *s)

@@ -32,6 +32,9 @@ struct talk {
 int talk_open(struct shard *s);
 void talk_close(struct shard *s);
 
+/* From now on somebody wants the bodies of messages decoded. */
+void talk_bodies(struct shard *s);
+
 /* In-order bytes of a stream: identified, and fed to its parser once it is known which; what one
  * leaves over is another protocol's. */
 void talk_chunk(struct shard *s, uint32_t slot, const struct chunk *c);

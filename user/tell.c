@@ -2,6 +2,7 @@
 /* tell — see tell.h. */
 #include "user/tell.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "user/event/record_http.h"
@@ -91,7 +92,7 @@ static void fill_direction(const struct shard *s, uint32_t slot, uint8_t dir,
 	}
 }
 
-static void fill(const struct shard *s, uint32_t slot, struct event_stream *e)
+void tell_fill(const struct shard *s, uint32_t slot, struct event_stream *e)
 {
 	const struct flow *f = &s->flows.flow[slot];
 	const struct stream *st = inventory_at(&s->inventory, slot);
@@ -161,7 +162,7 @@ void tell_stream(struct shard *s, uint32_t slot)
 	    !(s->conf->update_bytes && bytes - told->bytes >= s->conf->update_bytes))
 		return;
 	e.event = first ? EVENT_STREAM_OPEN : EVENT_STREAM_UPDATE;
-	fill(s, slot, &e);
+	tell_fill(s, slot, &e);
 	name_community(s, slot, &e, community);
 	show_previews(s, slot, &e);
 	told->packets = packets;
@@ -229,9 +230,11 @@ void tell_flow(struct shard *s, uint32_t slot, enum flow_reason reason, uint64_t
 		reason = REASON_TIMEOUT;
 	e.event = EVENT_FLOW;
 	e.show_preview = false;
-	fill(s, slot, &e);
+	tell_fill(s, slot, &e);
 	fill_end(s, slot, &e, reason);
 	summary_flow(&s->summary, &e);
+	if (s->archive.on)
+		archive_end(s, slot, &e);
 	if (!s->sink)
 		return;
 	if (s->conf->flow_previews)
@@ -372,4 +375,53 @@ void tell_packet(struct shard *s, const struct block *b, uint32_t i)
 	}
 	record_packet(begin(s), &h, span_of(b->buf + f->at, f->caplen), iface ? iface->linktype : 0,
 		      f->len);
+}
+
+/* ---- messages, as entries of an index ---- */
+
+static enum message_status status_of(bool complete)
+{
+	return complete ? MESSAGE_COMPLETE : MESSAGE_PARTIAL;
+}
+
+bool tell_http_message(const struct http1_transaction *t, uint8_t side, uint8_t a_dir,
+		       struct message *m)
+{
+	const struct http1_message *h = &t->side[side];
+	char code[8];
+	int n = snprintf(code, sizeof(code), "%u", t->status);
+
+	*m = (struct message){
+		.start = h->start,
+		.header_end = h->header_end,
+		.end = h->end,
+		.tx_id = t->tx_id,
+		.dir = side == HTTP1_REQUEST ? a_dir : !a_dir,
+		.protocol = MESSAGE_HTTP,
+		.kind = side == HTTP1_REQUEST ? MESSAGE_REQUEST : MESSAGE_RESPONSE,
+		.status = (uint8_t)(h->bad ? MESSAGE_ERROR : status_of(h->complete)),
+	};
+	if (side == HTTP1_REQUEST)
+		message_summarise(m, t->text[HTTP1_TEXT_METHOD], t->text[HTTP1_TEXT_TARGET]);
+	else
+		message_summarise(m, span_of((const uint8_t *)code, (size_t)n),
+				  t->text[HTTP1_TEXT_REASON]);
+	return h->seen;
+}
+
+void tell_websocket_message(const struct websocket_message *w, struct message *m)
+{
+	const char *opcode = websocket_opcode_name(w->opcode);
+
+	*m = (struct message){
+		.start = w->start,
+		.header_end = w->start,
+		.end = w->end,
+		.tx_id = w->ordinal,
+		.dir = w->dir,
+		.protocol = MESSAGE_WEBSOCKET,
+		.kind = MESSAGE_UNKNOWN,
+		.status = (uint8_t)status_of(w->fin),
+	};
+	message_summarise(m, span_of((const uint8_t *)opcode, strlen(opcode)), w->text);
 }

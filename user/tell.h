@@ -25,6 +25,14 @@ void tell_drop(struct shard *s, enum rm_drop why);
 void tell_drops_pending(struct shard *s);
 void tell_packet(struct shard *s, const struct block *b, uint32_t i);
 
+/* A stream as of now, without what only its end tells. */
+void tell_fill(const struct shard *s, uint32_t slot, struct event_stream *e);
+/* A side of a transaction as a message; a_dir: direction of the flow key that is a to b.  False
+ * where that side was not seen. */
+bool tell_http_message(const struct http1_transaction *t, uint8_t side, uint8_t a_dir,
+		       struct message *m);
+void tell_websocket_message(const struct websocket_message *w, struct message *m);
+
 enum stream_status tell_status(const struct shard *s, uint32_t slot);
 
 #endif

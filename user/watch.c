@@ -3,11 +3,10 @@
 #include "user/watch.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "user/shard.h"
+#include "user/tell.h"
 
 int watch_open(struct shard *s)
 {
@@ -39,56 +38,21 @@ static uint8_t client_dir(const struct shard *s, uint32_t slot)
 	return inventory_at(&s->inventory, slot)->flags & STREAM_CLIENT_HI ? 1 : 0;
 }
 
-static enum message_status status_of(bool complete)
-{
-	return complete ? MESSAGE_COMPLETE : MESSAGE_PARTIAL;
-}
-
 void watch_http(struct shard *s, const struct http1_transaction *t, uint32_t slot)
 {
-	for (uint8_t side = 0; side < 2; side++) {
-		const struct http1_message *m = &t->side[side];
-		struct message out = {
-			.start = m->start,
-			.header_end = m->header_end,
-			.end = m->end,
-			.tx_id = t->tx_id,
-			.dir = side == HTTP1_REQUEST ? client_dir(s, slot) : !client_dir(s, slot),
-			.protocol = MESSAGE_HTTP,
-			.kind = side == HTTP1_REQUEST ? MESSAGE_REQUEST : MESSAGE_RESPONSE,
-			.status = (uint8_t)(m->bad ? MESSAGE_ERROR : status_of(m->complete)),
-		};
-		char code[8];
-		int n = snprintf(code, sizeof(code), "%u", t->status);
+	struct message m;
 
-		if (!m->seen)
-			continue;
-		if (side == HTTP1_REQUEST)
-			message_summarise(&out, t->text[HTTP1_TEXT_METHOD],
-					  t->text[HTTP1_TEXT_TARGET]);
-		else
-			message_summarise(&out, span_of((const uint8_t *)code, (size_t)n),
-					  t->text[HTTP1_TEXT_REASON]);
-		messages_add(&s->watch.messages, 0, &out);
-	}
+	for (uint8_t side = 0; side < 2; side++)
+		if (tell_http_message(t, side, client_dir(s, slot), &m))
+			messages_add(&s->watch.messages, 0, &m);
 }
 
-void watch_websocket(struct shard *s, const struct websocket_message *m)
+void watch_websocket(struct shard *s, const struct websocket_message *w)
 {
-	const char *opcode = websocket_opcode_name(m->opcode);
-	struct message out = {
-		.start = m->start,
-		.header_end = m->start,
-		.end = m->end,
-		.tx_id = m->ordinal,
-		.dir = m->dir,
-		.protocol = MESSAGE_WEBSOCKET,
-		.kind = MESSAGE_UNKNOWN,
-		.status = (uint8_t)status_of(m->fin),
-	};
+	struct message m;
 
-	message_summarise(&out, span_of((const uint8_t *)opcode, strlen(opcode)), m->text);
-	messages_add(&s->watch.messages, 0, &out);
+	tell_websocket_message(w, &m);
+	messages_add(&s->watch.messages, 0, &m);
 }
 
 void watch_match(struct shard *s, const struct scan_match *m)

@@ -290,3 +290,8 @@ int pattern_compile(struct pattern_set *set, char *why, size_t why_size)
 	free(ids);
 	return err;
 }
+
+void pattern_number(struct pattern_set *set, uint32_t id, uint32_t ordinal)
+{
+	set->pattern[id].ordinal = ordinal;
+}

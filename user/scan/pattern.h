@@ -50,6 +50,20 @@ int pattern_add(struct pattern_set *set, enum pattern_kind kind, const char *typ
 /* A JSON array of {name, kind, pattern, case, direction, service, ports, colour}, or an object
  * with one as "patterns". */
 int pattern_add_file(struct pattern_set *set, const char *path, char *why, size_t why_size);
+/* One such object; `index` names it in `why`. */
+struct json_object;
+int pattern_add_object(struct pattern_set *set, struct json_object *o, size_t index, char *why,
+		       size_t why_size);
+/* What it is called by, among its kind: where patterns come and go, their numbers stay. */
+void pattern_number(struct pattern_set *set, uint32_t id, uint32_t ordinal);
+
+/* Patterns of strangers take unbounded time and memory to compile: in another process.  The list
+ * as JSON on standard input; what pattern_restore takes, or why not, on standard output.  Exit
+ * status. */
+int pattern_compile_apart(void);
+/* Compiled elsewhere, from the same patterns.  0, or -EINVAL after saying why. */
+int pattern_restore(struct pattern_set *set, const uint8_t *bytes, size_t n, char *why, size_t size);
+
 /* 0, or -EINVAL: `why` names the pattern, the place and the reason. */
 int pattern_compile(struct pattern_set *set, char *why, size_t why_size);
 

@@ -130,7 +130,7 @@ static const struct member *member_of(const char *name)
 	return NULL;
 }
 
-static int add_one(struct pattern_set *set, struct json_object *o, size_t index, char *why,
+int pattern_add_object(struct pattern_set *set, struct json_object *o, size_t index, char *why,
 		   size_t size)
 {
 	struct pattern p = {.kind = PATTERN_SUBSTRING, .service = -1};
@@ -220,7 +220,7 @@ static int add_all(struct pattern_set *set, struct json_object *root, const char
 		return -EINVAL;
 	}
 	for (size_t i = 0; err == 0 && i < json_object_array_length(list); i++)
-		err = add_one(set, json_object_array_get_idx(list, i), i, why, size);
+		err = pattern_add_object(set, json_object_array_get_idx(list, i), i, why, size);
 	return err;
 }
 

@@ -27,7 +27,6 @@
 
 #define EXTRA             (BLOCK_EXTRA + (1U << 20)) /* per worker, for frames put together */
 #define AREA_MAX          UINT32_MAX                 /* places are 32 bits */
-#define LANES             64U                        /* rings of a worker */
 #define LINKTYPE_ETHERNET 1U
 #define LINKTYPE_RAW      101U /* IP without a link-layer header */
 #define TAP_SPACING       2U   /* blocks that a ring has at least */
@@ -46,7 +45,7 @@ struct lane {
 };
 
 struct live_worker {
-	_Alignas(64) struct lane lane[LANES];
+	_Alignas(64) struct lane lane[LIVE_LANES];
 	uint32_t lanes;
 	uint32_t extra; /* place of its room */
 	struct capture_clock clock;
@@ -95,8 +94,8 @@ static int add_lane(struct live *l, uint32_t w, const struct lane *lane)
 {
 	struct live_worker *worker = &l->worker[w];
 
-	if (worker->lanes == LANES) {
-		log_line("more than %u queues over all interfaces", LANES);
+	if (worker->lanes == LIVE_LANES) {
+		log_line("more than %u queues over all interfaces", LIVE_LANES);
 		return -E2BIG;
 	}
 	worker->lane[worker->lanes++] = *lane;
@@ -489,7 +488,7 @@ static void note_turn(struct lane *lane, uint32_t taken)
 uint32_t live_fill(struct live *l, uint32_t w, struct block *b)
 {
 	struct live_worker *worker = &l->worker[w];
-	uint32_t taken[LANES] = {0};
+	uint32_t taken[LIVE_LANES] = {0};
 
 	b->n = 0;
 	b->fill = worker->extra;
@@ -497,15 +496,15 @@ uint32_t live_fill(struct live *l, uint32_t w, struct block *b)
 	while (b->n < LIVE_BATCH) {
 		struct frame *f = &b->frame[b->n];
 		uint64_t best_ns = 0, ts_ns;
-		uint32_t best = LANES;
+		uint32_t best = LIVE_LANES;
 
 		for (uint32_t i = 0; i < worker->lanes; i++)
 			if (lane_peek(l, &worker->lane[i], &ts_ns) &&
-			    (best == LANES || ts_ns < best_ns)) {
+			    (best == LIVE_LANES || ts_ns < best_ns)) {
 				best = i;
 				best_ns = ts_ns;
 			}
-		if (best == LANES || !lane_take(&worker->lane[best], b, f))
+		if (best == LIVE_LANES || !lane_take(&worker->lane[best], b, f))
 			break;
 		f->ts_ns = best_ns;
 		f->clock_ns = capture_clock_step(&worker->clock, best_ns);
@@ -535,10 +534,11 @@ void live_release(struct live *l, uint32_t w)
 	}
 }
 
-void live_wait(struct live *l, uint32_t w, int ms)
+void live_wait(struct live *l, uint32_t w, int ms, int wake)
 {
 	struct live_worker *worker = &l->worker[w];
-	struct pollfd fd[LANES];
+	struct pollfd fd[LIVE_LANES + 1];
+	uint64_t count;
 
 	for (uint32_t i = 0; i < worker->lanes; i++) {
 		struct lane *lane = &worker->lane[i];
@@ -551,8 +551,11 @@ void live_wait(struct live *l, uint32_t w, int ms)
 			xsk_kick(lane->xsk);
 		}
 	}
-	if (poll(fd, worker->lanes, ms) <= 0)
+	fd[worker->lanes] = (struct pollfd){.fd = wake, .events = POLLIN};
+	if (poll(fd, worker->lanes + 1U, ms) <= 0)
 		return;
+	if ((fd[worker->lanes].revents & POLLIN) && read(wake, &count, sizeof(count)) < 0)
+		return; /* nobody else reads it */
 	for (uint32_t i = 0; i < worker->lanes; i++) {
 		int err;
 		socklen_t len = sizeof(err);

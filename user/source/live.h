@@ -26,6 +26,7 @@
 
 #define LIVE_BATCH  256U
 #define LIVE_IFACES 16U
+#define LIVE_LANES  64U /* rings of a worker */
 
 enum live_mode { LIVE_AUTO, LIVE_REDIRECT, LIVE_TAP, LIVE_MIRROR, LIVE_PCAP };
 
@@ -95,7 +96,7 @@ uint32_t live_fill(struct live *l, uint32_t worker, struct block *b);
 void live_release(struct live *l, uint32_t worker);
 
 /* Sleeps until a frame waits, at most ms. */
-void live_wait(struct live *l, uint32_t worker, int ms);
+void live_wait(struct live *l, uint32_t worker, int ms, int wake);
 /* How long the worker may sleep between looks at its rings, while packets come. */
 uint32_t live_pause_ns(const struct live *l, uint32_t worker);
 

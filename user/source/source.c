@@ -20,6 +20,7 @@
 #include "user/source/merge.h"
 
 #define DROPS_NS 200000000ULL
+#define FORMATS  1024U /* pcapng: sections and interfaces described inside a file */
 #define SLACK    8192U /* read beyond a block, so that its last record is mostly there */
 /* What of a file may be in a block: one record that starts in it, and one behind that. */
 #define RECORD_MAX  (FORMAT_MAX_FRAME + 8192U)
@@ -45,6 +46,8 @@ struct source {
 	struct intake intake;
 	uint64_t last_ts_ns;
 	struct format format;
+	struct slots marks, formats; /* direct: of each block, by whoever had the turn */
+	uint32_t n_formats;
 	bool trouble;
 	_Atomic bool stop;
 	_Atomic uint64_t turn;
@@ -75,7 +78,8 @@ static bool open_direct(struct source *s)
 	posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	s->size = (uint64_t)s->opened.st_size;
 	s->next = r.total;
-	return true;
+	return slots_open(&s->marks, sizeof(struct source_mark), s->size / BLOCK_BYTES + 1) == 0 &&
+	       slots_open(&s->formats, sizeof(struct format), FORMATS) == 0;
 }
 
 /* Reads each file's first packet, and sorts the files by its time. */
@@ -207,6 +211,8 @@ void source_close(struct source *s)
 	inputs_close(&s->inputs);
 	ifaces_close(&s->ifaces);
 	merge_close(&s->merge);
+	slots_close(&s->marks);
+	slots_close(&s->formats);
 	free(s);
 }
 
@@ -309,10 +315,32 @@ static void note_growth(struct source *s)
 			 s->inputs.row[0].name, (unsigned long long)s->size);
 }
 
+/* What reading from this block on takes. */
+static void note_mark(struct source *s, uint64_t block)
+{
+	struct format *known = (struct format *)s->formats.base;
+
+	if (block > s->size / BLOCK_BYTES)
+		return;
+	if (s->n_formats < FORMATS &&
+	    (s->n_formats == 0 ||
+	     memcmp(&known[s->n_formats - 1], &s->format, sizeof(s->format)) != 0)) {
+		slots_reach(&s->formats, s->n_formats);
+		known[s->n_formats++] = s->format;
+	}
+	slots_reach(&s->marks, block);
+	((struct source_mark *)s->marks.base)[block] =
+		(struct source_mark){.at = s->next,
+				     .number = s->intake.packets + 1,
+				     .ifaces = s->ifaces.n,
+				     .format = s->n_formats - 1};
+}
+
 static void fill_direct(struct source *s, struct block *b)
 {
 	uint64_t base = b->index * BLOCK_BYTES;
 
+	note_mark(s, b->index);
 	if (s->next >= base && s->next - base < BLOCK_BYTES)
 		hop(s, b, base);
 	if (base + BLOCK_BYTES >= s->size)
@@ -475,6 +503,50 @@ int source_add_iface(struct source *s, uint32_t linktype, const char *name)
 	*row = (struct iface){.linktype = linktype};
 	snprintf(row->name, sizeof(row->name), "%s", name);
 	return (int)s->ifaces.n++;
+}
+
+uint64_t source_blocks(const struct source *s)
+{
+	/* pairs with the release in source_fill: the marks before this turn are written */
+	uint64_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
+
+	return turn < s->size / BLOCK_BYTES + 1 ? turn : s->size / BLOCK_BYTES + 1;
+}
+
+bool source_mark(const struct source *s, uint64_t block, struct source_mark *m, struct format *f)
+{
+	if (!s->direct || block >= source_blocks(s))
+		return false;
+	*m = ((const struct source_mark *)s->marks.base)[block];
+	*f = ((const struct format *)s->formats.base)[m->format];
+	return true;
+}
+
+uint64_t source_begin_like(struct source *s, const struct source *other, uint64_t number)
+{
+	uint64_t lo = 0, hi = other->direct ? source_blocks(other) : 0;
+	struct source_mark m;
+	struct format f;
+
+	while (lo + 1 < hi) { /* the last block whose first packet is not behind it */
+		uint64_t mid = (lo + hi) / 2;
+
+		if (source_mark(other, mid, &m, &f) && m.number <= number)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	if (!s->direct || s->size != other->size || !source_mark(other, lo, &m, &f) || m.at == 0)
+		return 0;
+	for (s->ifaces.n = 0; s->ifaces.n < m.ifaces; s->ifaces.n++) {
+		slots_reach(&s->ifaces.mem, s->ifaces.n);
+		s->ifaces.row[s->ifaces.n] = other->ifaces.row[s->ifaces.n];
+	}
+	s->format = f;
+	s->next = m.at;
+	s->intake.packets = m.number - 1;
+	atomic_store_explicit(&s->turn, lo, memory_order_relaxed);
+	return lo;
 }
 
 bool source_several(const struct source *s)

@@ -56,6 +56,10 @@ struct source;
 int source_open(struct source **out, const struct source_conf *conf);
 void source_close(struct source *s);
 
+/* Of a source over the same input as another one, which has read further: where both are the one
+ * plain file, reading begins shortly before this packet.  The index of the first block. */
+uint64_t source_begin_like(struct source *s, const struct source *other, uint64_t number);
+
 /* Reads block b->index; where nothing comes, what keeps coming gives an empty one soon.  After the
  * block with b->last no further index has frames. */
 void source_fill(struct source *s, struct block *b);
@@ -83,6 +87,18 @@ bool source_in_real_time(const struct source *s);
 struct source_drops source_drops(const struct source *s);
 /* Exact after the last block; before that a glimpse for progress. */
 struct source_totals source_totals(const struct source *s);
+
+/* Of the one plain file: where a block's first record begins, and what was known by then. */
+struct source_mark {
+	uint64_t at;     /* offset in the file; outside the block where no record begins in it */
+	uint64_t number; /* of the first packet at or behind it */
+	uint32_t ifaces, format;
+};
+
+/* Blocks that were read, all without a hole. */
+uint64_t source_blocks(const struct source *s);
+/* False where the block was not read yet. */
+bool source_mark(const struct source *s, uint64_t block, struct source_mark *m, struct format *f);
 
 /*
  * Bytes of the capture again, from where they lay (block.pos + offset): for comparing what was

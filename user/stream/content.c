@@ -104,6 +104,20 @@ size_t content_find(const struct content *c, const struct content_view *v, uint8
 	return extents_find(&c->extents, v->newest[dir], v->end[dir], range, out, max);
 }
 
+size_t content_holes(const struct content *c, const struct content_view *v, uint8_t dir,
+		     struct content_segment *out, size_t max)
+{
+	if (c->in_memory)
+		return store_holes(&c->store, (struct store_side){v->key, v->end[dir], dir}, out,
+				   max);
+	return extents_holes(&c->extents, v->newest[dir], v->end[dir], out, max);
+}
+
+uint64_t content_place(const struct content *c, const struct content_segment *s)
+{
+	return c->in_memory || s->kind != SEGMENT_DATA ? POS_NONE : extents_place(s);
+}
+
 size_t content_load(const struct content *c, const struct content_segment *s, uint64_t skip,
 		    uint8_t *dst, size_t n)
 {

@@ -40,6 +40,12 @@ void content_pin(struct content *c, uint32_t slot);
 /* It is over; what was delivered stays. */
 void content_end(struct content *c, uint32_t slot);
 
+/* The packet whose bytes are delivered next. */
+static inline void content_now(struct content *c, uint64_t ts_ns, uint64_t number)
+{
+	c->store.ts_ns = ts_ns;
+	c->store.number = number;
+}
 /* The next bytes of a direction were delivered: they lie at `pos` in the file, or (POS_NONE) only
  * at `at`. */
 void content_add(struct content *c, uint32_t slot, uint8_t dir, uint64_t pos, const uint8_t *at,
@@ -67,6 +73,11 @@ struct content_view content_view(const struct content *c, uint32_t slot, uint64_
  * are in all. */
 size_t content_find(const struct content *c, const struct content_view *v, uint8_t dir,
 		    struct content_range range, struct content_segment *out, size_t max);
+/* The newest `max` holes, in order.  How many there are in all. */
+size_t content_holes(const struct content *c, const struct content_view *v, uint8_t dir,
+		     struct content_segment *out, size_t max);
+/* Where the bytes of a data segment lie in the capture, POS_NONE where they do not. */
+uint64_t content_place(const struct content *c, const struct content_segment *s);
 /* Bytes of a data segment; fewer than n where they are gone. */
 size_t content_load(const struct content *c, const struct content_segment *s, uint64_t skip,
 		    uint8_t *dst, size_t n);

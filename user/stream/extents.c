@@ -321,6 +321,38 @@ size_t extents_find(const struct extents *x, uint32_t newest, uint64_t end,
 	return all;
 }
 
+size_t extents_holes(const struct extents *x, uint32_t newest, uint64_t end,
+		     struct content_segment *out, size_t max)
+{
+	size_t all = 0, n;
+
+	for (uint32_t i = newest; i != EXTENTS_NONE && end;) {
+		const struct extent *e = extent_of(x, i);
+		uint64_t start = end - length_of(e);
+
+		if (e->len == 0 || place_of(e) == PLACE_GONE) {
+			if (all < max)
+				out[all] = segment_of(e, i, start, start, end);
+			all++;
+		}
+		end = start;
+		i = e->prev;
+	}
+	n = all < max ? all : max;
+	for (size_t i = 0; i < n / 2; i++) {
+		struct content_segment swap = out[i];
+
+		out[i] = out[n - 1 - i];
+		out[n - 1 - i] = swap;
+	}
+	return all;
+}
+
+uint64_t extents_place(const struct content_segment *s)
+{
+	return s->place & IN_RING ? POS_NONE : s->place;
+}
+
 size_t extents_read(const struct extents *x, uint32_t newest, uint64_t end, uint64_t off,
 		    uint8_t *dst, size_t n)
 {

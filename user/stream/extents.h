@@ -63,6 +63,10 @@ size_t extents_find(const struct extents *x, uint32_t newest, uint64_t end,
 		    struct content_range range, struct content_segment *out, size_t max);
 size_t extents_load(const struct extents *x, const struct content_segment *s, uint64_t skip,
 		    uint8_t *dst, size_t n);
+/* As content_holes and content_place. */
+size_t extents_holes(const struct extents *x, uint32_t newest, uint64_t end,
+		     struct content_segment *out, size_t max);
+uint64_t extents_place(const struct content_segment *s);
 /* As content_read; nothing where more than EXTENTS_WALK entries lie behind `off`. */
 size_t extents_read(const struct extents *x, uint32_t newest, uint64_t end, uint64_t off,
 		    uint8_t *dst, size_t n);

@@ -106,11 +106,8 @@ void inventory_start(struct inventory *v, uint32_t slot)
 	}
 }
 
-void inventory_end(struct inventory *v, uint32_t slot)
+void inventory_leave_evidence(struct inventory *v, uint32_t entry)
 {
-	uint32_t entry = v->more[slot].evidence;
-
-	inventory_settled(v, slot);
 	while (entry) {
 		struct evidence *e = evidence_of(v, entry);
 		uint32_t next = e->next;
@@ -119,6 +116,12 @@ void inventory_end(struct inventory *v, uint32_t slot)
 		v->evidence_free = entry;
 		entry = next;
 	}
+}
+
+void inventory_end(struct inventory *v, uint32_t slot)
+{
+	inventory_settled(v, slot);
+	inventory_leave_evidence(v, v->more[slot].evidence);
 }
 
 void inventory_set_path(struct inventory *v, uint32_t slot, const struct packet_extra *x)

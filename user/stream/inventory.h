@@ -144,6 +144,8 @@ void inventory_anomaly(struct inventory *v, uint32_t slot, enum anomaly a);
 uint32_t inventory_anomaly_count(const struct inventory *v, uint32_t slot, enum anomaly a);
 
 void inventory_evidence(struct inventory *v, uint32_t slot, const struct evidence *e);
+/* A chain of evidence goes, whose stream may have ended before. */
+void inventory_leave_evidence(struct inventory *v, uint32_t entry);
 const struct evidence *inventory_evidence_at(const struct inventory *v, uint32_t entry);
 
 /* Identification is over: the kept bytes are let go; they stay readable until the next stash. */

@@ -25,6 +25,7 @@ struct content_segment {
 	uint64_t off, len;
 	enum segment_kind kind;
 	uint32_t order; /* never falls in the order in which both directions were delivered */
+	uint64_t ts_ns, number; /* of the packet with its first byte, where the backing knows */
 	/* private: where the bytes lie */
 	uint64_t place;
 	uint32_t stamp;

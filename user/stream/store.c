@@ -10,7 +10,10 @@
 struct piece {
 	uint32_t kind : 2, len : 30;
 	uint32_t order;
+	uint64_t ts_ns, number; /* of the packet it began with */
 };
+
+#define PIECE_NS 1000000000ULL
 
 struct segment {
 	uint32_t next;         /* newer one of the direction, or of the free list; + 1 */
@@ -277,7 +280,7 @@ static struct segment *growing(struct store *s, uint32_t stream, uint8_t dir,
 	if (g) {
 		p = piece_at(g, g->last);
 		if (p.kind == kind && p.order == k->order && p.len < PIECE_MAX &&
-		    g->used + body <= room)
+		    s->ts_ns - p.ts_ns < PIECE_NS && g->used + body <= room)
 			return g;
 	}
 	if (!g || g->used + sizeof(p) + body > room)
@@ -286,7 +289,11 @@ static struct segment *growing(struct store *s, uint32_t stream, uint8_t dir,
 		return NULL;
 	g->last = g->used;
 	g->used += (uint32_t)sizeof(p);
-	put_piece(g, g->last, (struct piece){.kind = kind & 3, .order = k->order});
+	put_piece(g, g->last,
+		  (struct piece){.kind = kind & 3,
+				 .order = k->order,
+				 .ts_ns = s->ts_ns,
+				 .number = s->number});
 	return g;
 }
 
@@ -450,6 +457,8 @@ size_t store_find(const struct store *s, struct store_side side, struct content_
 						       .len = p.len,
 						       .kind = p.kind,
 						       .order = p.order,
+						       .ts_ns = p.ts_ns,
+						       .number = p.number,
 						       .stamp = g->stamp},
 			     (uint64_t)entry << 32 | (at + (uint32_t)sizeof(p)));
 		}
@@ -466,4 +475,35 @@ size_t store_load(const struct store *s, const struct content_segment *g, uint64
 		return 0; /* let go since */
 	memcpy(dst, at->room + (uint32_t)g->place + skip, n);
 	return n;
+}
+
+size_t store_holes(const struct store *s, struct store_side side, struct content_segment *out,
+		   size_t max)
+{
+	const struct stream_kept *k = find_stream(s, side.key);
+	uint32_t entry = k ? k->first[side.dir] : 0;
+	uint64_t from = entry ? segment_at(s, entry)->from : side.end;
+	size_t all = 0;
+
+	if (from) {
+		if (all < max)
+			out[all] = (struct content_segment){.len = from, .kind = SEGMENT_EVICTED};
+		all++;
+	}
+	for (; entry; entry = segment_at(s, entry)->next) {
+		const struct segment *g = segment_at(s, entry);
+		struct piece p;
+
+		from = g->from;
+		for (uint32_t at = 0; at < g->used; at += size_of(p), from += p.len) {
+			p = piece_at(g, at);
+			if (p.kind == SEGMENT_DATA)
+				continue;
+			if (all < max)
+				out[all] = (struct content_segment){
+					.off = from, .len = p.len, .kind = p.kind};
+			all++;
+		}
+	}
+	return all;
 }

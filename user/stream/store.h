@@ -4,7 +4,8 @@
  * compressed.
  *
  * Each stream has its bytes in segments of one size, a chain per direction, oldest first; within a
- * segment they are pieces {kind, length, order} with the bytes of data behind it.  Bytes stay until
+ * segment they are pieces {kind, length, order, packet} with the bytes of data behind it: one until
+ * the other direction speaks, or PIECE_NS have passed.  Bytes stay until
  * their room is needed: a stream beyond its own budget loses its oldest segment; where no segment
  * is free, a stream that has ended loses its oldest one, and of those the one that ended first;
  * then the oldest segment of all goes.  A pinned stream loses its own where there is no other.
@@ -48,6 +49,7 @@ struct store_side {
 
 struct store {
 	uint64_t kept, evicted; /* bytes of data */
+	uint64_t ts_ns, number; /* of the packet whose bytes are added */
 	/* private */
 	struct store_conf conf;
 	struct slots segments, streams;
@@ -68,6 +70,9 @@ void store_pin(struct store *s, struct store_key *key);
 /* No more is added. */
 void store_end(struct store *s, struct store_key key);
 
+/* As content_holes; what was let go is the first of them. */
+size_t store_holes(const struct store *s, struct store_side side, struct content_segment *out,
+		   size_t max);
 /* As content_compare, content_find and content_load. */
 struct content_diff store_compare(const struct store *s, struct store_key key, uint8_t dir,
 				  uint64_t off, struct span bytes);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* top — who has most of the bytes: rows of the view summed by host, pair, port, service, pattern or
+ * anomaly. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/inside.h"
+
+enum by { BY_HOST, BY_PAIR, BY_PORT, BY_SERVICE, BY_PATTERN, BY_ANOMALY };
+
+#define GROUPS (1U << 18) /* those beyond are left out */
+
+struct group {
+	uint8_t key[33];
+	bool used;
+	uint64_t packets, bytes, streams, matches;
+};
+
+struct tally {
+	struct group *at;
+	uint32_t n;
+};
+
+static void add(struct tally *t, const uint8_t *key, size_t n, const struct news_stream *s)
+{
+	uint64_t h = 14695981039346656037ULL;
+	uint8_t full[33] = {0};
+	struct group *g;
+
+	memcpy(full, key, n);
+	for (size_t i = 0; i < sizeof(full); i++)
+		h = (h ^ full[i]) * 1099511628211ULL;
+	for (uint32_t i = (uint32_t)(h ^ h >> 32) & (2 * GROUPS - 1);; i = (i + 1) & (2 * GROUPS - 1)) {
+		g = &t->at[i];
+		if (!g->used) {
+			if (t->n == GROUPS)
+				return;
+			t->n++;
+			g->used = true;
+			memcpy(g->key, full, sizeof(full));
+		}
+		if (memcmp(g->key, full, sizeof(full)) == 0)
+			break;
+	}
+	g->packets += s->packets[0] + s->packets[1];
+	g->bytes += s->bytes[0] + s->bytes[1];
+	g->streams++;
+	g->matches += s->matches;
+}
+
+static void add_hosts(struct tally *t, const struct news_stream *s, bool pair)
+{
+	uint8_t key[33] = {0};
+
+	key[0] = s->key.v6;
+	if (pair) {
+		memcpy(key + 1, s->key.lo, 16);
+		memcpy(key + 17, s->key.hi, 16);
+		add(t, key, 33, s);
+		return;
+	}
+	memcpy(key + 1, s->key.lo, 16);
+	add(t, key, 17, s);
+	memcpy(key + 1, s->key.hi, 16);
+	if (memcmp(s->key.lo, s->key.hi, 16) != 0)
+		add(t, key, 17, s);
+}
+
+static void add_row(struct api *a, struct tally *t, enum by by, uint32_t row)
+{
+	const struct news_stream *s = &a->view.rows.row[row].s;
+	const struct found_pattern *p;
+	uint8_t key[8] = {0};
+	uint32_t cursor = 0;
+	uint16_t port = s->client_hi ? s->key.lo_port : s->key.hi_port; /* the server's */
+
+	switch (by) {
+	case BY_HOST:
+	case BY_PAIR:
+		add_hosts(t, s, by == BY_PAIR);
+		break;
+	case BY_PORT:
+		if (proto_has_ports(s->key.proto)) {
+			key[0] = s->key.proto;
+			memcpy(key + 1, &port, 2);
+			add(t, key, 3, s);
+		}
+		break;
+	case BY_SERVICE:
+		key[0] = s->service.name;
+		add(t, key, 1, s);
+		break;
+	case BY_PATTERN:
+		while ((p = found_of_row(&a->view.found, &a->view.rows, row, &cursor))) {
+			memcpy(key, &p->signature, 4);
+			add(t, key, 4, s);
+		}
+		break;
+	case BY_ANOMALY:
+		for (uint64_t bits = s->anomalies; bits; bits &= bits - 1) {
+			key[0] = (uint8_t)__builtin_ctzll(bits);
+			add(t, key, 1, s);
+		}
+		break;
+	}
+}
+
+static void address(char *to, size_t size, const uint8_t *at, bool v6)
+{
+	char text[64];
+	struct json j = {.at = text};
+
+	json_address(&j, at, v6);
+	snprintf(to, size, "%.*s", (int)(j.at - text - 2), text + 1);
+}
+
+static void name_group(struct api *a, enum by by, const struct group *g, char *out, size_t size)
+{
+	static const char *const anomalies[] = {
+#define ANOMALY_NAME(name, event, type, help) event,
+		ANOMALIES(ANOMALY_NAME)
+#undef ANOMALY_NAME
+	};
+	const struct found_pattern *p;
+	char lo[48], hi[48];
+	uint32_t signature;
+	uint16_t port;
+
+	switch (by) {
+	case BY_HOST:
+		address(out, size, g->key + 1, g->key[0]);
+		break;
+	case BY_PAIR:
+		address(lo, sizeof(lo), g->key + 1, g->key[0]);
+		address(hi, sizeof(hi), g->key + 17, g->key[0]);
+		snprintf(out, size, "%s %s", lo, hi);
+		break;
+	case BY_PORT:
+		memcpy(&port, g->key + 1, 2);
+		snprintf(out, size, "%u/%s", port,
+			 g->key[0] == 6    ? "tcp"
+			 : g->key[0] == 17 ? "udp"
+					   : "sctp");
+		break;
+	case BY_SERVICE:
+		snprintf(out, size, "%s", service_name_text((enum service_name)g->key[0]));
+		break;
+	case BY_PATTERN:
+		memcpy(&signature, g->key, 4);
+		snprintf(lo, sizeof(lo), "%u", signature);
+		p = found_named(&a->view.found, lo, strlen(lo));
+		snprintf(out, size, "%s", p ? p->name : lo);
+		break;
+	case BY_ANOMALY:
+		snprintf(out, size, "%s", anomalies[g->key[0]]);
+		break;
+	}
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct group *x = a, *y = b;
+
+	if (x->bytes != y->bytes)
+		return x->bytes > y->bytes ? -1 : 1;
+	return memcmp(x->key, y->key, sizeof(x->key));
+}
+
+void top_get(struct api *a, struct call *c)
+{
+	static struct filter f;
+	enum by by = (enum by)call_value(c, "by")->number;
+	uint64_t limit = call_value(c, "limit")->number;
+	struct tally t = {.at = calloc(2UL * GROUPS, sizeof(*t.at))};
+	struct out *o = &c->out;
+	char name[128];
+	uint32_t n = 0;
+
+	if (!t.at) {
+		call_error(c, 503, NULL, "out of memory");
+		return;
+	}
+	filter_init(&f);
+	f.since_ns = call_value(c, "since")->number;
+	f.until_ns = call_value(c, "until")->number;
+	filter_run(&f, &a->view.rows, &a->view.found, a->view.bits);
+	for (uint32_t w = 0; w < (a->view.rows.n + 63) / 64; w++)
+		for (uint64_t left = a->view.bits[w]; left; left &= left - 1)
+			add_row(a, &t, by, 64 * w + (uint32_t)__builtin_ctzll(left));
+	for (uint32_t i = 0; i < 2 * GROUPS; i++)
+		if (t.at[i].used)
+			t.at[n++] = t.at[i];
+	qsort(t.at, n, sizeof(*t.at), by_bytes);
+	out_object(o, NULL);
+	out_text(o, "by", call_value(c, "by")->text);
+	out_array(o, "rows");
+	for (uint32_t i = 0; i < n && i < limit; i++) {
+		name_group(a, by, &t.at[i], name, sizeof(name));
+		out_object(o, NULL);
+		out_text(o, "name", name);
+		out_u64(o, "packets", t.at[i].packets);
+		out_u64(o, "bytes", t.at[i].bytes);
+		out_u64(o, "streams", t.at[i].streams);
+		out_u64(o, "matches", t.at[i].matches);
+		out_end_object(o);
+	}
+	out_end_array(o);
+	out_end_object(o);
+	free(t.at);
+	call_reply(c, 200);
+}
