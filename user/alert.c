@@ -209,6 +209,16 @@ void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_
 	b->end = p->off + p->hole + n;
 }
 
+void alert_ended(struct shard *s, uint32_t slot, uint8_t dir)
+{
+	struct alert_stream *a = stream_of(&s->alerts, slot);
+
+	if (a->ended >> dir & 1)
+		return;
+	a->ended |= (uint8_t)(1U << dir);
+	end(s, &s->alerts.stream, &s->alerts.stream_pack, ROWS * slot + dir);
+}
+
 void alert_end(struct shard *s, uint32_t slot)
 {
 	if (stream_of(&s->alerts, slot)->bodies)

@@ -28,11 +28,12 @@ struct alert_body {
 struct alert_stream {
 	uint32_t matches; /* told */
 	bool bodies;      /* decoded ones were scanned */
+	uint8_t ended;    /* bit per direction: all of it was scanned */
 };
 
 struct alerts {
 	struct scan_host stream_host, body_host;
-	bool on; /* anything is looked for */
+	bool on;                       /* anything is looked for */
 	const struct pattern_set *set; /* in use, or NULL */
 	struct scan stream, body;
 	struct pack stream_pack, body_pack;
@@ -55,6 +56,8 @@ void alert_start(struct shard *s, uint32_t slot);
 void alert_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes);
 /* Bytes of a body that are not those of the stream: decoded, or chunks joined. */
 void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_body *p);
+/* All bytes of a direction were delivered: what waits for more of them is told now. */
+void alert_ended(struct shard *s, uint32_t slot, uint8_t dir);
 void alert_end(struct shard *s, uint32_t slot);
 uint32_t alert_count(const struct shard *s, uint32_t slot);
 void alert_prefetch(const struct shard *s, uint32_t slot, uint8_t dir);

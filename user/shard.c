@@ -29,8 +29,7 @@ static struct content_conf conf_content(const struct conf *conf, const struct so
 			    .ring = conf->no_content ? 0 : 1U << 20}, /* rebuilt datagrams */
 		.store = {.bytes = conf->no_content ? 0 : asked / conf->workers,
 			  .stream_bytes = conf->content_stream_bytes,
-			  .segment_bytes =
-				  shown ? (uint32_t)conf->content_segment_bytes : 1024},
+			  .segment_bytes = shown ? (uint32_t)conf->content_segment_bytes : 1024},
 	};
 }
 
@@ -572,14 +571,17 @@ static void on_datagram(struct shard *s, uint32_t slot, const struct arrival *a)
 		talk_datagram(s, slot, a->dir, span_of(at, a->p->payload_cap));
 }
 
-/* The parser learns of a side's end when its last byte was delivered. */
+/* Parser and patterns learn of a side's end when its last byte was delivered. */
 static void end_sides(struct shard *s, uint32_t slot)
 {
 	uint8_t ended = tcp_ended(&s->tcp, slot);
 
-	for (uint8_t dir = 0; ended; dir++, ended >>= 1)
-		if (ended & 1)
+	for (uint8_t dir = 0; ended; dir++, ended >>= 1) {
+		if ((ended & 1) && s->alerts.on)
+			alert_ended(s, slot, dir);
+		if ((ended & 1) && inventory_at(&s->inventory, slot)->parser)
 			talk_ended(s, slot, dir);
+	}
 }
 
 static void on_flow_packet(struct shard *s, const struct packet *p, const struct frame *f)
@@ -629,7 +631,7 @@ static void on_flow_packet(struct shard *s, const struct packet *p, const struct
 		if (a.tcp_flags & TCP_SYN)
 			late_client(s, slot, &a);
 		drain(s, slot);
-		if (inventory_at(&s->inventory, slot)->parser)
+		if (s->alerts.on || inventory_at(&s->inventory, slot)->parser)
 			end_sides(s, slot);
 	} else {
 		on_datagram(s, slot, &a);
