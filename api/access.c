@@ -35,9 +35,10 @@ static int read_token(struct access *a, const char *path)
 	if (f)
 		fclose(f);
 	a->token[n] = 0;
-	if (n >= 16 && n < ACCESS_TOKEN && strspn(a->token, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-							    "abcdefghijklmnopqrstuvwxyz"
-							    "0123456789-._~+/=") == n)
+	if (n >= 16 && n < ACCESS_TOKEN &&
+	    strspn(a->token, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			     "abcdefghijklmnopqrstuvwxyz"
+			     "0123456789-._~+/=") == n)
 		return 0;
 	log_line("--api-token-file %s: %s", path,
 		 f ? "its first line is no token: 16 to 127 letters, digits and -._~+/="
@@ -107,11 +108,10 @@ static bool host_is_ours(const struct access *a, struct span host)
 		return true;
 	snprintf(own, sizeof(own), "%s", http_address(a->http));
 	address = name_of(span_of((const uint8_t *)own, strlen(own)));
-	if (span_len(name) == span_len(address) &&
-	    memcmp(name.at, address.at, span_len(name)) == 0)
+	if (span_len(name) == span_len(address) && memcmp(name.at, address.at, span_len(name)) == 0)
 		return true;
-	if (is(name, "localhost") || (http_is_loopback(a->http) &&
-				      (is(name, "127.0.0.1") || is(name, "::1"))))
+	if (is(name, "localhost") ||
+	    (http_is_loopback(a->http) && (is(name, "127.0.0.1") || is(name, "::1"))))
 		return true;
 	for (size_t i = 0; i < a->n_names; i++)
 		if (is(name, a->names[i]) || is(host, a->names[i]))

@@ -2,7 +2,9 @@
 /* api — see api.h: opening, the thread, and what it does in turn. */
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <json-c/json.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,10 +196,10 @@ static void *serve(void *arg)
 
 		take_answers(a);
 		look(a);
-		http_run(a->http, busy || a->downloads ? 0
+		http_run(a->http, busy || a->downloads       ? 0
 				  : a->status == RUN_RUNNING ? RUNNING_MS
-				  : a->waiting		 ? 50
-							 : RESTING_MS);
+				  : a->waiting               ? 50
+							     : RESTING_MS);
 	}
 	while (take_news(a)) /* nobody may wait for us */
 		;
@@ -250,8 +252,9 @@ static void give_folder(const char *path, const char *user)
 /* Where marks are saved; NULL: nowhere. */
 static const char *state_path(struct api *a)
 {
-	const char *home = getenv("XDG_STATE_HOME"); /* NOLINT(concurrency-mt-unsafe): no threads yet */
-	const char *user = getenv("HOME");           /* NOLINT(concurrency-mt-unsafe) */
+	const char *home =
+		getenv("XDG_STATE_HOME");  /* NOLINT(concurrency-mt-unsafe): no threads yet */
+	const char *user = getenv("HOME"); /* NOLINT(concurrency-mt-unsafe) */
 	const char *given = a->conf->state;
 	int n;
 
@@ -326,6 +329,49 @@ int api_open(struct api **out, struct run *run)
 	if (err == 0)
 		a->state = state_path(a);
 	return err;
+}
+
+/* Addresses of this host, where the API listens on all of them. */
+static void add_hosts(char *out, size_t size)
+{
+	struct ifaddrs *all = NULL;
+	char host[NI_MAXHOST];
+
+	if (getifaddrs(&all) < 0)
+		return;
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		int family = i->ifa_addr ? i->ifa_addr->sa_family : 0;
+		size_t at = strlen(out);
+
+		if ((family != AF_INET && family != AF_INET6) ||
+		    getnameinfo(i->ifa_addr,
+				family == AF_INET ? sizeof(struct sockaddr_in)
+						  : sizeof(struct sockaddr_in6),
+				host, sizeof(host), NULL, 0, NI_NUMERICHOST) != 0)
+			continue;
+		host[strcspn(host, "%")] = 0; /* fe80::1%eth0 */
+		snprintf(out + at, size - at, "%shost %s", at ? " or " : "", host);
+	}
+	freeifaddrs(all);
+}
+
+bool api_others(const struct api *a, char *out, size_t size)
+{
+	const char *address = http_address(a->http);
+	bool v6 = address[0] == '[';
+	char hosts[4096] = "", one[64];
+	size_t n;
+
+	if (http_is_unix(a->http) || a->conf->capture_self)
+		return false;
+	n = v6 ? strcspn(address, "]") - 1 : strcspn(address, ":");
+	snprintf(one, sizeof(one), "%.*s", (int)n, address + v6);
+	if (strcmp(one, "0.0.0.0") == 0 || strcmp(one, "::") == 0)
+		add_hosts(hosts, sizeof(hosts));
+	else
+		snprintf(hosts, sizeof(hosts), "host %s", one);
+	return hosts[0] && snprintf(out, size, "not (tcp port %u and (%s))", http_port(a->http),
+				    hosts) < (int)size;
 }
 
 int api_start(struct api *a)

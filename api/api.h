@@ -12,11 +12,17 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 struct api;
 struct run;
 
 /* 0 or negative errno (-EINVAL: a setting is wrong). */
 int api_open(struct api **out, struct run *run);
+/* A tcpdump expression for all but the API's own connections; false where there are none on a
+ * network. */
+bool api_others(const struct api *a, char *out, size_t size);
 /* The workers are about to start. */
 int api_start(struct api *a);
 /* The input has ended, and run->worker holds what was counted in all. */

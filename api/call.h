@@ -2,8 +2,8 @@
 /*
  * call — a request on its way through the API: which route it took, its parameters, its answer.
  *
- * A handler answers at once, or asks a worker and answers when that has: then `done` is called, also
- * where no answer came in time (a == NULL).  A call whose client has left is only let go.
+ * A handler answers at once, or asks a worker and answers when that has: then `done` is called,
+ * also where no answer came in time (a == NULL).  A call whose client has left is only let go.
  *
  * Owner:   the api thread.
  */

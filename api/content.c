@@ -75,7 +75,8 @@ static void out_hex(struct out *o, struct span bytes, uint64_t off)
 		n = n < span_len(bytes) ? n : span_len(bytes);
 		for (size_t i = 0; i < n; i++) {
 			snprintf(hex + 3 * i, 4, "%02x ", bytes.at[i]);
-			text[i] = bytes.at[i] >= 0x20 && bytes.at[i] < 0x7f ? (char)bytes.at[i] : '.';
+			text[i] =
+				bytes.at[i] >= 0x20 && bytes.at[i] < 0x7f ? (char)bytes.at[i] : '.';
 		}
 		out_object(o, NULL);
 		out_u64(o, "logical_start", off);
@@ -117,7 +118,8 @@ static uint32_t run_of(const struct ask *q, uint32_t from)
 
 	while (from + n < q->n && q->segment[from + n].kind == SEGMENT_DATA &&
 	       q->segment[from + n].dir == q->segment[from].dir &&
-	       q->segment[from + n].off == q->segment[from + n - 1].off + q->segment[from + n - 1].have)
+	       q->segment[from + n].off ==
+		       q->segment[from + n - 1].off + q->segment[from + n - 1].have)
 		n++;
 	return n;
 }

@@ -12,7 +12,8 @@ enum { STEP_WHOLE, STEP_CUT }; /* call.step: GATHER_MOST was reached */
 
 /* The transform the call asks for; false after an answer. */
 bool content_chain(struct api *a, struct call *c, struct transform_chain *chain);
-/* Bytes [c->at, c->end) of c->dir behind the c->n ones in c->bytes, holes left out; then goes on. */
+/* Bytes [c->at, c->end) of c->dir behind the c->n ones in c->bytes, holes left out; then goes on.
+ */
 void content_gather(struct api *a, struct call *c, void (*then)(struct api *a, struct call *c));
 
 #endif

@@ -20,9 +20,8 @@
 static void begin(struct call *c, const char *suffix)
 {
 	char name[96];
-	struct http_answer head = {.status = 200,
-				   .type = "application/octet-stream",
-				   .disposition = name};
+	struct http_answer head = {
+		.status = 200, .type = "application/octet-stream", .disposition = name};
 
 	snprintf(name, sizeof(name), "attachment; filename=\"%016llx-%s\"",
 		 (unsigned long long)c->id, suffix);

@@ -12,10 +12,10 @@
 
 #include "api/inside.h"
 
-#define POLLS      256U
-#define STREAMS    64U
-#define EVENTS     256U       /* deltas in a piece */
-#define PIECE      (1UL << 20)
+#define POLLS        256U
+#define STREAMS      64U
+#define EVENTS       256U /* deltas in a piece */
+#define PIECE        (1UL << 20)
 #define HEARTBEAT_MS 10000U
 
 static const char *status_name(const struct api *a)
@@ -197,8 +197,9 @@ static void begin_event(struct api *a, struct out *o, const char *name, uint64_t
 {
 	char text[96];
 
-	snprintf(text, sizeof(text), "id: %016llx-%llu\nevent: %s\ndata: ",
-		 (unsigned long long)a->instance, (unsigned long long)cursor, name);
+	snprintf(text, sizeof(text),
+		 "id: %016llx-%llu\nevent: %s\ndata: ", (unsigned long long)a->instance,
+		 (unsigned long long)cursor, name);
 	put_text(o, text);
 	o->comma = false;
 }
@@ -258,9 +259,8 @@ static void read_last_id(struct api *a, struct call *c)
 
 void events_get(struct api *a, struct call *c)
 {
-	static const struct http_answer head = {.status = 200,
-						.type = "text/event-stream",
-						.cache = "no-store"};
+	static const struct http_answer head = {
+		.status = 200, .type = "text/event-stream", .cache = "no-store"};
 	const struct value *cursor = call_value(c, "cursor");
 
 	if (a->streams == STREAMS) {

@@ -38,7 +38,7 @@ struct frames_job {
 	struct block block;
 	struct packets packets;
 	struct pending pending[PENDING];
-	uint32_t next; /* place of the next one: the oldest goes */
+	uint32_t next;                /* place of the next one: the oldest goes */
 	uint32_t noted[BLOCK_FRAMES]; /* place + 1 of a block's fragments, by frame */
 	int16_t iface[IFACES];        /* number in the file, -1 = not described yet */
 	int16_t ifaces;
@@ -278,9 +278,8 @@ static int open_file(struct frames_job *x)
 int frames_open(struct frames_job **out, const struct frames_query *q)
 {
 	struct frames_job *x = calloc(1, sizeof(*x));
-	const struct source_conf source = {.paths = q->conf->pcap.at,
-					   .n_paths = q->conf->pcap.n,
-					   .max_packets = q->last};
+	const struct source_conf source = {
+		.paths = q->conf->pcap.at, .n_paths = q->conf->pcap.n, .max_packets = q->last};
 	struct defrag_conf defrag = conf_defrag(q->conf, 1);
 	int err;
 

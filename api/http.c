@@ -116,8 +116,8 @@ static int bind_to(struct http *h, const struct addrinfo *a)
 	}
 	getnameinfo((struct sockaddr *)&got, len, host, sizeof(host), port, sizeof(port),
 		    NI_NUMERICHOST | NI_NUMERICSERV);
-	snprintf(h->address, sizeof(h->address), strchr(host, ':') ? "[%.120s]:%.8s" : "%.120s:%.8s",
-		 host, port);
+	snprintf(h->address, sizeof(h->address),
+		 strchr(host, ':') ? "[%.120s]:%.8s" : "%.120s:%.8s", host, port);
 	h->port = (uint16_t)strtoul(port, NULL, 10);
 	h->loopback = is_loopback((struct sockaddr *)&got);
 	return fd;
@@ -544,8 +544,8 @@ int http_open(struct http **out, const struct http_conf *conf, struct http_host 
 	handler->http = h;
 	h->loop = h2o_evloop_create();
 	h2o_context_init(&h->context, h->loop, &h->global);
-	h->accept = (h2o_accept_ctx_t){
-		.ctx = &h->context, .hosts = h->global.hosts, .ssl_ctx = h->tls};
+	h->accept =
+		(h2o_accept_ctx_t){.ctx = &h->context, .hosts = h->global.hosts, .ssl_ctx = h->tls};
 	h->listener = h2o_evloop_socket_create(h->loop, fd, H2O_SOCKET_FLAG_DONT_READ);
 	h->listener->data = h;
 	h2o_socket_read_start(h->listener, on_accept);

@@ -37,7 +37,7 @@ struct http_call {
 	bool head; /* HEAD: answered as GET, without a body */
 	/* private */
 	struct http_link *link;
-	struct http_call *before, *after; /* of those that are not gone */
+	struct http_call *before, *after;  /* of those that are not gone */
 	bool answered, streaming, waiting; /* waiting: a piece is on its way */
 	uint64_t since_ms;                 /* of the last progress */
 };
@@ -60,14 +60,14 @@ struct http_conf {
 
 struct http_answer {
 	int status;
-	const char *type;         /* of the content, or NULL */
-	const char *encoding;     /* or NULL */
-	const char *etag;         /* or NULL */
-	const char *cache;        /* Cache-Control, or NULL: no-store */
-	const char *disposition;  /* or NULL */
-	const char *set_cookie;   /* or NULL */
-	const char *allow;        /* or NULL */
-	bool retry;               /* Retry-After: 1 */
+	const char *type;        /* of the content, or NULL */
+	const char *encoding;    /* or NULL */
+	const char *etag;        /* or NULL */
+	const char *cache;       /* Cache-Control, or NULL: no-store */
+	const char *disposition; /* or NULL */
+	const char *set_cookie;  /* or NULL */
+	const char *allow;       /* or NULL */
+	bool retry;              /* Retry-After: 1 */
 };
 
 struct http_counts {

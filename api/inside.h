@@ -47,9 +47,9 @@ struct api {
 	struct call *waiting;  /* long polls and event streams */
 	uint32_t polls, streams;
 	struct patterns *patterns;
-	const struct profile *active;      /* or NULL */
+	const struct profile *active;    /* or NULL */
 	struct json_object *preferences; /* where nothing is saved */
-	struct call *downloads; /* whose file is being made */
+	struct call *downloads;          /* whose file is being made */
 	uint32_t downloading;
 	uint64_t news; /* records taken */
 	uint64_t second_ms, tend_ms, delta_ms;

@@ -8,9 +8,9 @@
 
 #include "api/inside.h"
 
-#define PREFERENCE   65536U /* bytes of a document */
-#define PREFERENCES  100U
-#define ACTIVE       "active"
+#define PREFERENCE  65536U /* bytes of a document */
+#define PREFERENCES 100U
+#define ACTIVE      "active"
 
 /* ---- hide rules ---- */
 
@@ -139,8 +139,8 @@ static struct profile_counts *count_profiles(struct api *a)
 
 static void out_json(struct out *o, const char *name, struct json_object *v)
 {
-	const char *text =
-		json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = json_object_to_json_string_ext(
+		v, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	out_raw(o, name, span_of((const uint8_t *)text, strlen(text)));
 }
@@ -168,7 +168,10 @@ static void out_profile(struct out *o, const struct profile *p, const struct pro
 	out_u64(o, "priority", p->priority);
 	out_bool(o, "enabled", p->enabled);
 	if (p->protocol >= 0)
-		out_text(o, "protocol", p->protocol == 6 ? "tcp" : p->protocol == 17 ? "udp" : "other");
+		out_text(o, "protocol",
+			 p->protocol == 6    ? "tcp"
+			 : p->protocol == 17 ? "udp"
+					     : "other");
 	else
 		out_null(o, "protocol");
 	out_array(o, "services");
@@ -369,8 +372,7 @@ void preference_put(struct api *a, struct call *c)
 	}
 	known = saved_get(a->view.saved, "preference", c->part);
 	if (!known && !json_object_object_get_ex(kept, c->part, &old) &&
-	    saved_count(a->view.saved, "preference") +
-			    (uint32_t)json_object_object_length(kept) >=
+	    saved_count(a->view.saved, "preference") + (uint32_t)json_object_object_length(kept) >=
 		    PREFERENCES) {
 		call_error(c, 409, NULL, "there are %u preferences already", PREFERENCES);
 		return;

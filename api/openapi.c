@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * openapi — the contract for machines, made from the table of routes and the shapes of their answers
- * below; so that it cannot drift, tests hold every answer against it.
+ * openapi — the contract for machines, made from the table of routes and the shapes of their
+ * answers below; so that it cannot drift, tests hold every answer against it.
  *
- * A shape lists members: `name type`, optional ones as `-name type`.  Types: int num str bool any, id
- * (16 hexadecimal digits), time, base64, [type] (a list), {members}, {*type} (any names), or the name
- * of another shape; `?` behind a type: or null.
+ * A shape lists members: `name type`, optional ones as `-name type`.  Types: int num str bool any,
+ * id (16 hexadecimal digits), time, base64, [type] (a list), {members}, {*type} (any names), or the
+ * name of another shape; `?` behind a type: or null.
  */
 #include <stdio.h>
 #include <string.h>
@@ -65,9 +65,8 @@ static const struct {
 	 "http Http?"},
 	{"Messages",
 	 "stream_id id, stream_id_hex id, messages [Message], next_cursor str?, dropped int"},
-	{"Shown",
-	 "bytes_len int, kind str, -text str, -lossy bool, -wide [[int]], "
-	 "-rows [{logical_start int, hex str, ascii str}], base64 base64"},
+	{"Shown", "bytes_len int, kind str, -text str, -lossy bool, -wide [[int]], "
+		  "-rows [{logical_start int, hex str, ascii str}], base64 base64"},
 	{"Packet", "start int, -number int, timestamp time"},
 	{"Segment",
 	 "logical_start int, logical_end int, bytes_len int, kind str, -text str, -lossy bool, "
@@ -78,9 +77,8 @@ static const struct {
 	 "logical_end int, segment_index int, segment_start int, segment_end int"},
 	{"Conflict",
 	 "start int, end int, -kept_packet int, -other_packet int, other_base64 base64"},
-	{"Step",
-	 "requested str, applied str, status str, input_bytes int, output_bytes int, "
-	 "truncated_by_limit bool, notes [str]"},
+	{"Step", "requested str, applied str, status str, input_bytes int, output_bytes int, "
+		 "truncated_by_limit bool, notes [str]"},
 	{"Transform",
 	 "requested str, requested_chain [str], applied str, status str, input_bytes int, "
 	 "output_bytes int, truncated_by_limit bool, source_logical_start int, "
@@ -90,9 +88,8 @@ static const struct {
 	 "segments [Segment], returned_bytes int, truncated_by_limit bool, next_start int, "
 	 "stream_length int, gaps [Hole], evicted [Hole], highlights [Highlight], "
 	 "dropped_highlights int, conflicts [Conflict], -transforms [Transform]"},
-	{"Turn",
-	 "direction str, kind str, start int, end int, -timestamp time, -first_packet int, "
-	 "-last_timestamp time, -last_packet int, -content Shown"},
+	{"Turn", "direction str, kind str, start int, end int, -timestamp time, -first_packet int, "
+		 "-last_timestamp time, -last_packet int, -content Shown"},
 	{"Conversation", "stream_id id, turns [Turn], next_cursor str?"},
 	{"PatternEntry",
 	 "id str, signature_id int, definition {name str, -kind str, -pattern str, -case any, "
@@ -106,13 +103,13 @@ static const struct {
 	 "-colour str, -rescan bool"},
 	{"HideRule", "kind str, value str"},
 	{"HideRuleBody", "kind str, value any"},
-	{"HideRules",
-	 "rules [{id int, index int, label str, rule HideRule}], "
-	 "view {tracked_streams int, manually_hidden_streams int, hide_rules int}"},
+	{"HideRules", "rules [{id int, index int, label str, rule HideRule}], "
+		      "view {tracked_streams int, manually_hidden_streams int, hide_rules int}"},
 	{"Profile",
 	 "profile {id str, name str, description str, priority int, enabled bool, protocol str?, "
 	 "services [str], ports [int], content_kind str?, pattern_ids [str], "
-	 "default_direction str, default_mode str, default_transform str, default_transforms [str], "
+	 "default_direction str, default_mode str, default_transform str, default_transforms "
+	 "[str], "
 	 "hide_rules [HideRule], -preset {*any}, -analyzers {*any}}, stats {total_streams int, "
 	 "visible_streams int, hidden_streams int, matched_streams int, favorite_streams int}, "
 	 "active bool"},
@@ -121,9 +118,8 @@ static const struct {
 	{"Preference", "name str, value any"},
 	{"PreferenceBody", ""},
 	{"Worker", "id int, packets int"},
-	{"Numbers",
-	 "packets int, bytes int, flows int, matches int, lost int, streams int, "
-	 "matched_streams int, favorite_streams int, balanced bool"},
+	{"Numbers", "packets int, bytes int, flows int, matches int, lost int, streams int, "
+		    "matched_streams int, favorite_streams int, balanced bool"},
 	{"Delta",
 	 "cursor int, kind str, -rows [Row], -matches [Match], -stats Numbers, -workers [Worker], "
 	 "-run_status str, -hide_rules int"},
@@ -263,8 +259,7 @@ static void out_members(struct out *o, const char *p, const char *end)
 	out_array(o, "required");
 	for (p = from; p < end; p = skip(type_end(skip(word_end(p + (*p == '-'))))))
 		if (*p != '-')
-			out_bytes(o, NULL,
-				  span_of((const uint8_t *)p, (size_t)(word_end(p) - p)));
+			out_bytes(o, NULL, span_of((const uint8_t *)p, (size_t)(word_end(p) - p)));
 	out_end_array(o);
 }
 

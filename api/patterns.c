@@ -25,9 +25,9 @@
 #include "api/inside.h"
 #include "user/base/log.h"
 
-#define COMPILE_MS    10000U
-#define SLICE_BYTES   (256U << 10) /* a slice of a worker's */
-#define WHY           (PATTERN_BYTES + 512)
+#define COMPILE_MS  10000U
+#define SLICE_BYTES (256U << 10) /* a slice of a worker's */
+#define WHY         (PATTERN_BYTES + 512)
 
 /* A pattern: as in a pattern file, and what it is called. */
 struct entry {
@@ -502,8 +502,9 @@ static bool can_match(struct api *a, struct call *c)
 {
 	if (a->conf->matches_per_stream && a->conf->matches_total && !a->conf->no_view)
 		return true;
-	call_error(c, 409, NULL, "matches are switched off: see --max-pattern-matches-total and "
-				 "--max-pattern-matches-per-stream");
+	call_error(c, 409, NULL,
+		   "matches are switched off: see --max-pattern-matches-total and "
+		   "--max-pattern-matches-per-stream");
 	return false;
 }
 

@@ -21,8 +21,8 @@ void root_get(struct api *a, struct call *c)
 	(void)a;
 	if (span_len(known) == sizeof(etag) - 1 && memcmp(known.at, etag, span_len(known)) == 0) {
 		http_reply(&c->http,
-			   &(struct http_answer){.status = 304, .etag = etag, .cache = "no-cache"}, "",
-			   0);
+			   &(struct http_answer){.status = 304, .etag = etag, .cache = "no-cache"},
+			   "", 0);
 		return;
 	}
 	http_reply(&c->http,

@@ -15,28 +15,28 @@
 
 #define MOST UINT64_MAX
 
-#define NUMBER(name, min, max, preset, help)                              \
-	{                                                                 \
-		name, PARAM_NUMBER, min, max, preset, NULL, help          \
+#define NUMBER(name, min, max, preset, help)                     \
+	{                                                        \
+		name, PARAM_NUMBER, min, max, preset, NULL, help \
 	}
 #define TEXT(name, max, help)                              \
 	{                                                  \
 		name, PARAM_TEXT, 0, max, NULL, NULL, help \
 	}
-#define FLAG(name, help)                                     \
-	{                                                    \
+#define FLAG(name, help)                                    \
+	{                                                   \
 		name, PARAM_FLAG, 0, 1, "false", NULL, help \
 	}
-#define CHOICE(name, choices, preset, help)                    \
-	{                                                      \
+#define CHOICE(name, choices, preset, help)                     \
+	{                                                       \
 		name, PARAM_CHOICE, 0, 0, preset, choices, help \
 	}
-#define TIME(name, help)                                   \
-	{                                                  \
+#define TIME(name, help)                                    \
+	{                                                   \
 		name, PARAM_TIME, 0, MOST, NULL, NULL, help \
 	}
 
-#define CURSOR TEXT("cursor", 128, "next_cursor or prev_cursor of an answer; none or 0: the start")
+#define CURSOR    TEXT("cursor", 128, "next_cursor or prev_cursor of an answer; none or 0: the start")
 #define DIRECTION CHOICE("direction", "a_to_b|b_to_a", "a_to_b", "a is the client")
 #define TRANSFORM \
 	TEXT("transform", 256, "A chain of transforms, auto, or profile for what the stream's has")
@@ -113,7 +113,8 @@ static const struct param delta_params[] = {
 };
 
 static const struct param event_params[] = {
-	NUMBER("cursor", 0, MOST, "0", "The last delta that was seen; Last-Event-ID goes before it"),
+	NUMBER("cursor", 0, MOST, "0",
+	       "The last delta that was seen; Last-Event-ID goes before it"),
 	TEXT("instance", 16, "Of the answer before: another one is a `missed`"),
 };
 
@@ -135,8 +136,8 @@ static const struct param top_params[] = {
 
 static const struct route routes[] = {
 	{"GET", "/", root_get, NO_PARAMS, NULL, NULL, "The user interface", true},
-	{"POST", "/api/login", login_post, NO_PARAMS, "Login", "LoginBody",
-	 "A token for a cookie", true},
+	{"POST", "/api/login", login_post, NO_PARAMS, "Login", "LoginBody", "A token for a cookie",
+	 true},
 	{"GET", "/api/health", health_get, NO_PARAMS, "Health", NULL,
 	 "The run, its balance sheet, caps and drops", false},
 	{"GET", "/api/streams", streams_list, PARAMS(list_params), "Streams", NULL,
@@ -156,8 +157,8 @@ static const struct route routes[] = {
 	 "Conversation", NULL, "Both directions as they came", false},
 	{"GET", "/api/streams/{id}/download", download_get, PARAMS(download_params), NULL, NULL,
 	 "A whole direction", false},
-	{"GET", "/api/streams/{id}/pcap", pcap_get, NO_PARAMS, NULL, NULL,
-	 "Its packets, as pcapng", false},
+	{"GET", "/api/streams/{id}/pcap", pcap_get, NO_PARAMS, NULL, NULL, "Its packets, as pcapng",
+	 false},
 	{"GET", "/api/matches", matches_list, PARAMS(match_params), "Matches", NULL,
 	 "Matches across streams, newest first", false},
 	{"GET", "/api/patterns", patterns_list, NO_PARAMS, "Patterns", NULL,
@@ -218,7 +219,7 @@ const struct route *route_at(uint32_t i)
 
 static int hex_of(uint8_t c)
 {
-	return c >= '0' && c <= '9'   ? c - '0'
+	return c >= '0' && c <= '9'                 ? c - '0'
 	       : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
 						    : -1;
 }

@@ -135,8 +135,8 @@ static void out_pressure(struct api *a, struct out *o)
 
 	for (uint32_t w = 0; w < a->conf->workers; w++)
 		packets += a->seen.worker[w].counts.packets;
-	state = packets == 0 ? "idle"
-		: lost       ? "saturated"
+	state = packets == 0   ? "idle"
+		: lost         ? "saturated"
 		: skew >= 3000 ? "hot"
 		: skew >= 1800 ? "watch"
 			       : "healthy";
@@ -290,9 +290,9 @@ static uint64_t busy_milli(const uint64_t *ticks)
 static void out_ring(struct api *a, struct out *o, uint32_t worker, const struct live_ring_stats *s)
 {
 	out_object(o, NULL);
-	out_text(o, "interface", a->report.ledger.iface[s->iface].name
-					 ? a->report.ledger.iface[s->iface].name
-					 : "");
+	out_text(o, "interface",
+		 a->report.ledger.iface[s->iface].name ? a->report.ledger.iface[s->iface].name
+						       : "");
 	out_u64(o, "queue", s->queue);
 	out_u64(o, "worker", worker);
 	out_u64(o, "packets", s->packets);
@@ -331,9 +331,8 @@ static void out_worker(struct api *a, struct out *o, uint32_t w)
 	out_object(o, "cycles_per_packet");
 	for (int i = 0; i < STAGE_COUNT; i++)
 		if (i != STAGE_wait && i != STAGE_end)
-			out_u64(o, stages[i], t->counts.packets
-						      ? t->counts.ticks[i] / t->counts.packets
-						      : 0);
+			out_u64(o, stages[i],
+				t->counts.packets ? t->counts.ticks[i] / t->counts.packets : 0);
 	out_end_object(o);
 	out_object(o, "drops");
 	for (int i = 1; i < RM_DROP_MAX; i++)
@@ -359,15 +358,16 @@ static void out_findings(struct api *a, struct out *o)
 
 		if (!lost)
 			continue;
-		snprintf(text, sizeof(text), "%s queue %u lost %llu packets: worker %u is at %llu %%",
+		snprintf(text, sizeof(text),
+			 "%s queue %u lost %llu packets: worker %u is at %llu %%",
 			 a->report.ledger.iface[s->iface].name, s->queue, (unsigned long long)lost,
 			 w, (unsigned long long)busy_milli(r->worker[w].counts.ticks) / 10);
 		out_text(o, NULL, text);
 	}
 	if (a->conf->workers > 1 && skew >= 1800) {
-		snprintf(text, sizeof(text), "worker %u has %llu.%llu times its share of the packets",
-			 busiest, (unsigned long long)skew / 1000,
-			 (unsigned long long)skew % 1000 / 100);
+		snprintf(text, sizeof(text),
+			 "worker %u has %llu.%llu times its share of the packets", busiest,
+			 (unsigned long long)skew / 1000, (unsigned long long)skew % 1000 / 100);
 		out_text(o, NULL, text);
 	}
 	out_end_array(o);
@@ -398,8 +398,8 @@ void perf_queues_get(struct api *a, struct call *c)
 static void metric(struct out *o, const char *name, const char *type, const char *help)
 {
 	char text[512];
-	int n = snprintf(text, sizeof(text), "# HELP rm_xdp_%s %s\n# TYPE rm_xdp_%s %s\n", name, help,
-			 name, type);
+	int n = snprintf(text, sizeof(text), "# HELP rm_xdp_%s %s\n# TYPE rm_xdp_%s %s\n", name,
+			 help, name, type);
 
 	out_put(o, text, (size_t)n);
 }
@@ -423,7 +423,8 @@ static void metrics_drops(struct out *o, const struct report *r)
 {
 	char label[96];
 
-	metric(o, "dropped_packets_total", "counter", "Packets that were read and dropped, by cause");
+	metric(o, "dropped_packets_total", "counter",
+	       "Packets that were read and dropped, by cause");
 	for (int i = 1; i < RM_DROP_MAX; i++) {
 		snprintf(label, sizeof(label), "{cause=\"%s\"}", drops[i]);
 		sample(o, "dropped_packets_total", label, r->dropped[i]);
@@ -445,7 +446,8 @@ static void metrics_workers(struct api *a, struct out *o)
 		snprintf(label, sizeof(label), "{worker=\"%u\"}", w);
 		sample(o, "worker_packets_total", label, a->seen.worker[w].counts.packets);
 	}
-	metric(o, "worker_busy_ratio_milli", "gauge", "Thousandths of its time that a worker was busy");
+	metric(o, "worker_busy_ratio_milli", "gauge",
+	       "Thousandths of its time that a worker was busy");
 	for (uint32_t w = 0; w < a->conf->workers; w++) {
 		snprintf(label, sizeof(label), "{worker=\"%u\"}", w);
 		sample(o, "worker_busy_ratio_milli", label,
@@ -474,7 +476,8 @@ void metrics_get(struct api *a, struct call *c)
 	single(o, "flows_total", "counter", "Flows seen", r->flow.created);
 	single(o, "flows_evicted_total", "counter", "Flows given up for others", r->flow.evicted);
 	single(o, "matches_total", "counter", "Matches of patterns", r->matches);
-	single(o, "matches_dropped_total", "counter", "Matches beyond the caps", r->matches_dropped);
+	single(o, "matches_dropped_total", "counter", "Matches beyond the caps",
+	       r->matches_dropped);
 	single(o, "tcp_gap_bytes_total", "counter", "Bytes that were never captured",
 	       r->tcp.gap_bytes);
 	single(o, "tcp_cut_bytes_total", "counter", "Bytes left out of the capture",

@@ -106,7 +106,7 @@ static void out_flags(struct api *a, struct out *o, uint32_t row)
 	static const struct {
 		enum row_flag flag;
 		const char *name;
-	} names[] = {{ROW_GAP, "gap"},     {ROW_CUT, "cut"},     {ROW_ANOMALY, "anomaly"},
+	} names[] = {{ROW_GAP, "gap"},           {ROW_CUT, "cut"},     {ROW_ANOMALY, "anomaly"},
 		     {ROW_CONFLICT, "conflict"}, {ROW_MATCH, "match"}, {ROW_NOTE, "note"}};
 
 	out_array(o, "flags");
@@ -356,8 +356,8 @@ void out_match(struct out *o, const struct news_match *m)
 	out_u64(o, "logical_end", m->to);
 	out_u64(o, "match_len", m->to - m->from);
 	if (printable)
-		out_bytes(o, "match_text", span_of((const uint8_t *)shown,
-						   slice_text(text, shown)));
+		out_bytes(o, "match_text",
+			  span_of((const uint8_t *)shown, slice_text(text, shown)));
 	else
 		out_null(o, "match_text");
 	out_base64(o, "match_base64", text);
@@ -464,8 +464,8 @@ static void out_anomalies(struct out *o, const struct ask *q)
 
 static const char *reason_name(const struct news_stream *s)
 {
-	static const char *const names[] = {"timeout", "fin", "rst", "shutdown", "evicted",
-					    "tcp_reuse"};
+	static const char *const names[] = {"timeout",  "fin",     "rst",
+					    "shutdown", "evicted", "tcp_reuse"};
 
 	return s->ended ? names[s->reason] : NULL;
 }

@@ -31,7 +31,8 @@ static void add(struct tally *t, const uint8_t *key, size_t n, const struct news
 	memcpy(full, key, n);
 	for (size_t i = 0; i < sizeof(full); i++)
 		h = (h ^ full[i]) * 1099511628211ULL;
-	for (uint32_t i = (uint32_t)(h ^ h >> 32) & (2 * GROUPS - 1);; i = (i + 1) & (2 * GROUPS - 1)) {
+	for (uint32_t i = (uint32_t)(h ^ h >> 32) & (2 * GROUPS - 1);;
+	     i = (i + 1) & (2 * GROUPS - 1)) {
 		g = &t->at[i];
 		if (!g->used) {
 			if (t->n == GROUPS)

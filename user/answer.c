@@ -103,8 +103,8 @@ static void turns(struct shard *s, const struct archived *e, struct ask *a)
 
 static void conflicts(const struct shard *s, const struct archived *e, struct ask *a)
 {
-	uint32_t entry = e->slot == ARCHIVE_NONE ? e->evidence
-						 : s->inventory.more[e->slot].evidence;
+	uint32_t entry =
+		e->slot == ARCHIVE_NONE ? e->evidence : s->inventory.more[e->slot].evidence;
 	const struct evidence *v;
 
 	for (; entry && a->conflicts < 64; entry = v->next) {
@@ -137,8 +137,9 @@ static void detail(struct shard *s, const struct archived *e, struct ask *a)
 	a->dropped = messages_dropped(&s->archive.messages, a->entry);
 	/* its first bytes */
 	for (uint8_t d = 0; d < 2; d++) {
-		size_t n = content_find(&s->content, &v, dir_of(s, e, d),
-					(struct content_range){0, s->conf->preview_bytes}, holes, 8);
+		size_t n =
+			content_find(&s->content, &v, dir_of(s, e, d),
+				     (struct content_range){0, s->conf->preview_bytes}, holes, 8);
 
 		for (size_t i = 0; i < n && i < 8; i++)
 			if (holes[i].kind == SEGMENT_DATA)

@@ -12,10 +12,10 @@
 #include "user/tell.h"
 #include "user/view/slice.h"
 
-#define OWED        16384U       /* last rows that may wait */
-#define FLUSH_TICKS 50000000ULL  /* some 20 ms */
-#define FLUSH_ROWS  2048U        /* at a time: no flow of rows as large as that of packets */
-#define MESSAGES    (1U << 20)   /* of all workers: 100 MB at most */
+#define OWED        16384U      /* last rows that may wait */
+#define FLUSH_TICKS 50000000ULL /* some 20 ms */
+#define FLUSH_ROWS  2048U       /* at a time: no flow of rows as large as that of packets */
+#define MESSAGES    (1U << 20)  /* of all workers: 100 MB at most */
 #define PER_STREAM  2048U
 
 /* Of an open stream, by slot. */
@@ -59,7 +59,8 @@ int archive_open(struct shard *s, const struct shard_run *run)
 {
 	struct archive *a = &s->archive;
 	const struct conf *conf = s->conf;
-	struct messages_conf messages = {.total = MESSAGES / conf->workers, .per_stream = PER_STREAM};
+	struct messages_conf messages = {.total = MESSAGES / conf->workers,
+					 .per_stream = PER_STREAM};
 	int err;
 
 	if (!run->desk)
@@ -665,9 +666,9 @@ struct content_view archive_view(const struct shard *s, const struct archived *e
 		return e->view;
 	f = &s->flows.flow[e->slot];
 	c = &s->tcp.conn[e->slot];
-	return f->proto == 6
-		       ? content_view(&s->content, e->slot, c->dir[0].off, c->dir[1].off)
-		       : content_view(&s->content, e->slot, f->payload_bytes[0], f->payload_bytes[1]);
+	return f->proto == 6 ? content_view(&s->content, e->slot, c->dir[0].off, c->dir[1].off)
+			     : content_view(&s->content, e->slot, f->payload_bytes[0],
+					    f->payload_bytes[1]);
 }
 
 uint8_t archive_a_dir(const struct shard *s, const struct archived *e)

@@ -8,9 +8,9 @@
  * it changed.  The last row of one that ended goes out at once, or waits in a small store.
  *
  * Memory:  some 100 bytes per stream, 130 more per open one.
- * Bounds:  conf max_streams over all workers: beyond them the one that ended first goes, pinned ones
- *          last.  What the channel had no room for waits in a replay (counted) and is counted as
- *          not shown in live capture.
+ * Bounds:  conf max_streams over all workers: beyond them the one that ended first goes, pinned
+ * ones last.  What the channel had no room for waits in a replay (counted) and is counted as not
+ * shown in live capture.
  */
 #ifndef USER_ARCHIVE_H
 #define USER_ARCHIVE_H
@@ -46,10 +46,10 @@ struct archived {
 };
 
 struct archive_counts {
-	uint64_t rows, matches;                             /* told */
-	uint64_t waits;                                     /* of a worker for the view, in a replay */
+	uint64_t rows, matches; /* told */
+	uint64_t waits;         /* of a worker for the view, in a replay */
 	uint64_t streams_not_shown, rows_lost, matches_lost; /* in live capture */
-	uint64_t forgotten;                                 /* streams let go for others */
+	uint64_t forgotten;                                  /* streams let go for others */
 };
 
 struct archive {
@@ -62,14 +62,14 @@ struct archive {
 	bool may_wait;
 	uint32_t cap;
 	struct slots entries, opens, rares, owed;
-	uint32_t fresh, free;                /* entries; + 1 */
-	uint32_t newest, oldest;             /* ended; + 1 */
-	uint32_t queue_first, queue_last;    /* + 1 */
-	uint32_t rare_fresh, rare_free;      /* + 1 */
-	uint32_t owed_fresh, owed_free;      /* + 1 */
-	uint64_t time_from, time_to;         /* ns: the second in hand */
-	struct news_time time;               /* by service, zero or not */
-	uint64_t last_flush;                 /* ticks */
+	uint32_t fresh, free;             /* entries; + 1 */
+	uint32_t newest, oldest;          /* ended; + 1 */
+	uint32_t queue_first, queue_last; /* + 1 */
+	uint32_t rare_fresh, rare_free;   /* + 1 */
+	uint32_t owed_fresh, owed_free;   /* + 1 */
+	uint64_t time_from, time_to;      /* ns: the second in hand */
+	struct news_time time;            /* by service, zero or not */
+	uint64_t last_flush;              /* ticks */
 	/* answer.c */
 	struct rescan *rescan;
 	struct scan_host rescan_host;

@@ -394,6 +394,7 @@ int capture_run(struct run *r)
 	struct source_conf none = {0};
 	struct live_conf live = conf_live(conf);
 	struct capture *c = calloc(1, sizeof(*c));
+	char others[8192];
 	int err = c ? check_filter(conf) : -ENOMEM;
 
 	if (err == 0)
@@ -406,6 +407,8 @@ int capture_run(struct run *r)
 	c->workers = conf->workers;
 	atomic_store(&c->left, (int64_t)conf->max_packets);
 	live.key = r->key;
+	if (r->api && api_others(r->api, others, sizeof(others)))
+		live.self = others;
 	err = live_open(&r->live, &live, r->source);
 	if (err == 0)
 		err = run_open(r);

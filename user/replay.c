@@ -34,8 +34,8 @@ struct line {
 	struct run *r;
 	struct station *station;
 	uint32_t stations, workers;
-	_Atomic uint64_t claim; /* the next block to prepare */
-	_Atomic uint64_t end;   /* index behind the last block, once known */
+	_Atomic uint64_t claim;       /* the next block to prepare */
+	_Atomic uint64_t end;         /* index behind the last block, once known */
 	struct defrag_counts settled; /* what of the fragments is in some worker's books */
 	struct progress *progress;
 	struct health *health; /* in real time, else NULL */
@@ -311,8 +311,14 @@ int replay_run(struct run *r)
 	struct line line = {.r = r, .workers = conf->workers, .end = UINT64_MAX};
 	struct worker *worker = calloc(conf->workers, sizeof(*worker));
 	struct progress progress;
+	char filter[16384], others[8192];
 	int err;
 
+	if (conf->ifaces.n && r->api && api_others(r->api, others, sizeof(others))) {
+		snprintf(filter, sizeof(filter), conf->filter ? "(%s) and (%s)" : "%s", others,
+			 conf->filter);
+		source.pcap.filter = filter;
+	}
 	if (!worker)
 		return -ENOMEM;
 	for (uint32_t w = 0; w < conf->workers; w++)

@@ -102,8 +102,7 @@ static int open_shards(struct run *r)
 
 int run_begin(struct run *r, const struct conf *conf)
 {
-	*r = (struct run){
-		.conf = conf, .started_ns = clock_ns(), .started_ticks = clock_ticks()};
+	*r = (struct run){.conf = conf, .started_ns = clock_ns(), .started_ticks = clock_ticks()};
 	r->flows.left = conf->max_flows;
 	r->matches.left = conf->matches_total;
 	make_key(conf, &r->key);

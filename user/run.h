@@ -38,9 +38,9 @@ struct run {
 	/* with --api-listen */
 	struct api *api;
 	struct ask_desk desk;
-	struct channel *news; /* one per worker */
+	struct channel *news;         /* one per worker */
 	struct pattern_set *later[2]; /* sets that came while it ran, and are in use at the end */
-	_Atomic bool leaving; /* nobody is to be answered any more */
+	_Atomic bool leaving;         /* nobody is to be answered any more */
 	/* The input has ended: what there is to report is reported, before the API goes on. */
 	int (*report)(struct run *r);
 	int status; /* of that */

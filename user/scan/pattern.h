@@ -62,7 +62,8 @@ void pattern_number(struct pattern_set *set, uint32_t id, uint32_t ordinal);
  * status. */
 int pattern_compile_apart(void);
 /* Compiled elsewhere, from the same patterns.  0, or -EINVAL after saying why. */
-int pattern_restore(struct pattern_set *set, const uint8_t *bytes, size_t n, char *why, size_t size);
+int pattern_restore(struct pattern_set *set, const uint8_t *bytes, size_t n, char *why,
+		    size_t size);
 
 /* 0, or -EINVAL: `why` names the pattern, the place and the reason. */
 int pattern_compile(struct pattern_set *set, char *why, size_t why_size);

@@ -15,9 +15,9 @@
 
 #include "user/scan/pattern_set.h"
 
-#define CPU_S    5U
-#define MEMORY   (2UL << 30)
-#define WHY_MAX  (PATTERN_BYTES + 512)
+#define CPU_S   5U
+#define MEMORY  (2UL << 30)
+#define WHY_MAX (PATTERN_BYTES + 512)
 
 static void bound(void)
 {

@@ -131,7 +131,7 @@ static const struct member *member_of(const char *name)
 }
 
 int pattern_add_object(struct pattern_set *set, struct json_object *o, size_t index, char *why,
-		   size_t size)
+		       size_t size)
 {
 	struct pattern p = {.kind = PATTERN_SUBSTRING, .service = -1};
 

@@ -54,7 +54,7 @@ static int translate(struct kernel_filter *k, const struct kernel_filter_conf *c
 	struct cbpf_conf c = {
 		.place = conf->place,
 		.counters_fd = conf->counts,
-		.rejected_row = RM_KERNEL_FILTERED,
+		.rejected_row = conf->row,
 		.next_fd = k->next,
 		.reject = conf->drop ? XDP_DROP : XDP_PASS,
 		.accept = XDP_PASS,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel_filter — --capture-filter as a program in the kernel, before the one that steers (XDP) or
- * says how much is copied (tap): it hands matching packets on by a tail call.
+ * kernel_filter — an expression (--capture-filter; the sensor's own connections) as a program in
+ * the kernel, before the one that steers (XDP) or says how much is copied (tap), or before another
+ * of its kind: it hands matching packets on by a tail call.
  *
  * Owner:  the main thread, before any packet.
  * Errors: -EINVAL where the expression is wrong, -EOPNOTSUPP where the kernel cannot run it (then
@@ -24,10 +25,11 @@ struct kernel_filter_conf {
 	const char *expression;
 	const char *iface; /* CBPF_SKB: stripped VLAN tags are asked for beside the bytes */
 	enum cbpf_place place;
-	bool frags; /* as the next program is */
-	int next;   /* a program, or -1 */
-	int counts; /* map with rows of enum rm_kernel_count */
-	bool drop;  /* XDP: drop what does not match, instead of passing it to the host */
+	bool frags;   /* as the next program is */
+	int next;     /* a program, or -1 */
+	int counts;   /* map with rows of enum rm_kernel_count */
+	uint32_t row; /* where what does not match is counted */
+	bool drop;    /* XDP: drop what does not match, instead of passing it to the host */
 };
 
 int kernel_filter_open(struct kernel_filter *k, const struct kernel_filter_conf *conf, char *why,

@@ -59,7 +59,7 @@ struct live_iface {
 	struct redirect redirect;
 	struct mirror mirror;
 	struct tap_bpf *fanout;
-	struct kernel_filter filter; /* of tap */
+	struct kernel_filter filter, self; /* of tap */
 	bool filter_in_user;
 	struct tap_ring *tap; /* one per worker */
 };
@@ -123,16 +123,17 @@ static int open_tap_filter(struct live *l, struct live_iface *f)
 {
 	int copy = l->conf.offload_rows ? bpf_program__fd(f->fanout->progs.copy) : -1;
 	struct kernel_filter_conf conf = {.expression = l->conf.filter,
+					  .row = RM_KERNEL_FILTERED,
 					  .iface = f->nic.name,
 					  .place = CBPF_SKB,
 					  .next = copy,
 					  .counts = bpf_map__fd(f->fanout->maps.counts)};
-	char why[256];
+	/* libpcap may see such an interface in another form than the socket. */
+	bool foreign = nic_linktype(&f->nic) == LINKTYPE_RAW && f->nic.type != ARPHRD_NONE;
+	char why[256] = "";
 	int program = copy, err = 0;
 
-	/* libpcap may see such an interface in another form than the socket. */
-	if (conf.expression && nic_linktype(&f->nic) == LINKTYPE_RAW &&
-	    f->nic.type != ARPHRD_NONE) {
+	if (conf.expression && foreign) {
 		f->filter_in_user = true;
 	} else if (conf.expression && kernel_filter_open(&f->filter, &conf, why, sizeof(why)) < 0) {
 		log_line("%s: --capture-filter runs in user space: %s", f->nic.name, why);
@@ -140,6 +141,15 @@ static int open_tap_filter(struct live *l, struct live_iface *f)
 	} else if (conf.expression) {
 		program = f->filter.program;
 	}
+	conf.expression = l->conf.self;
+	conf.row = RM_KERNEL_FILTERED_SELF;
+	conf.next = program;
+	if (conf.expression && !foreign &&
+	    kernel_filter_open(&f->self, &conf, why, sizeof(why)) == 0)
+		program = f->self.program;
+	else if (conf.expression)
+		log_line("%s: the API's own connections are captured too%s%s", f->nic.name,
+			 why[0] ? ": " : "", why);
 	for (uint32_t w = 0; w < l->conf.workers && err == 0; w++)
 		err = tap_begin(&f->tap[w], program);
 	return err;
@@ -201,6 +211,7 @@ static int open_redirect(struct live *l, uint32_t i, uint32_t at, uint32_t bytes
 		.key = l->conf.key,
 		.verdicts = live_verdicts(l),
 		.filter = l->conf.filter,
+		.self = l->conf.self,
 	};
 	const struct redirect *r = &f->redirect;
 	int err;
@@ -280,8 +291,9 @@ static uint32_t ring_bytes(const struct live_conf *conf)
 
 static void no_redirect(struct live_iface *f)
 {
-	f->redirect = (struct redirect){.link = -1, .promisc = -1, .filter = {-1, -1}};
-	f->filter = (struct kernel_filter){-1, -1};
+	f->redirect =
+		(struct redirect){.link = -1, .promisc = -1, .filter = {-1, -1}, .self = {-1, -1}};
+	f->filter = f->self = (struct kernel_filter){-1, -1};
 }
 
 static enum live_mode choose(const struct live_iface *f, char *why, size_t size)
@@ -392,6 +404,7 @@ void live_close(struct live *l)
 		for (uint32_t w = 0; f->tap && w < l->conf.workers; w++)
 			tap_close(&f->tap[w]);
 		free(f->tap);
+		kernel_filter_close(&f->self);
 		kernel_filter_close(&f->filter);
 		tap_bpf__destroy(f->fanout);
 	}

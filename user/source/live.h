@@ -51,6 +51,7 @@ struct live_conf {
 	uint64_t buffer_bytes; /* per interface */
 	uint32_t snaplen, timeout_ms;
 	const char *filter; /* a tcpdump expression, or NULL */
+	const char *self;   /* likewise: all but the sensor's own connections */
 	struct rm_hash_key key;
 	uint32_t offload_rows; /* flows that may be offloaded at a time, 0 = none */
 };

@@ -303,7 +303,8 @@ int mirror_open(struct mirror *m, const struct redirect_conf *conf, bool incomin
 	int err;
 
 	*m = (struct mirror){.link = {-1, -1}, .ifindex = conf->ifindex, .away = -1};
-	m->redirect = (struct redirect){.link = -1, .promisc = -1, .filter = {-1, -1}};
+	m->redirect =
+		(struct redirect){.link = -1, .promisc = -1, .filter = {-1, -1}, .self = {-1, -1}};
 	snprintf(m->near, sizeof(m->near), "rmx%d_%d", conf->ifindex % 1000, getpid());
 	m->home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	err = m->home < 0 ? -errno : open_far_end(m, conf, &step);

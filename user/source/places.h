@@ -19,7 +19,7 @@
 
 struct place_packet {
 	uint64_t ts_ns, number;
-	uint64_t at;            /* of its first byte in the file */
+	uint64_t at; /* of its first byte in the file */
 	uint32_t caplen, len, iface;
 };
 

@@ -97,6 +97,7 @@ static int open_filter(struct redirect *r, const struct redirect_conf *conf)
 {
 	struct kernel_filter_conf filter = {
 		.expression = conf->filter,
+		.row = RM_KERNEL_FILTERED,
 		.place = CBPF_XDP,
 		.frags = r->frags,
 		.next = bpf_program__fd(r->program->progs.steer),
@@ -104,12 +105,26 @@ static int open_filter(struct redirect *r, const struct redirect_conf *conf)
 		.drop = conf->private_end,
 	};
 	char why[256];
-	int err = kernel_filter_open(&r->filter, &filter, why, sizeof(why));
+	int err = conf->filter ? kernel_filter_open(&r->filter, &filter, why, sizeof(why)) : 0;
 
 	if (err < 0)
 		log_line("%s: --capture-filter runs in user space: %s", conf->title, why);
 	r->filter_in_user = err < 0;
+	filter.expression = conf->self;
+	filter.row = RM_KERNEL_FILTERED_SELF;
+	if (r->filter.program >= 0)
+		filter.next = r->filter.program;
+	if (conf->self && kernel_filter_open(&r->self, &filter, why, sizeof(why)) < 0)
+		log_line("%s: the API's own connections are captured too: %s", conf->title, why);
 	return 0;
+}
+
+/* The first of the programs. */
+static int first_program(const struct redirect *r)
+{
+	return r->self.program >= 0     ? r->self.program
+	       : r->filter.program >= 0 ? r->filter.program
+					: bpf_program__fd(r->program->progs.steer);
 }
 
 static int attach(struct redirect *r, const struct redirect_conf *conf)
@@ -122,10 +137,7 @@ static int attach(struct redirect *r, const struct redirect_conf *conf)
 	for (int tries = 0; tries < 200 && fd == -EBUSY; tries++) {
 		if (tries)
 			nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-		fd = bpf_link_create(r->filter.program >= 0
-					     ? r->filter.program
-					     : bpf_program__fd(r->program->progs.steer),
-				     conf->ifindex, BPF_XDP, &opts);
+		fd = bpf_link_create(first_program(r), conf->ifindex, BPF_XDP, &opts);
 	}
 	r->link = fd;
 	return fd < 0 ? fd : 0;
@@ -166,6 +178,7 @@ int redirect_open(struct redirect *r, const struct redirect_conf *conf)
 		*r = (struct redirect){.link = -1,
 				       .promisc = -1,
 				       .filter = {-1, -1},
+				       .self = {-1, -1},
 				       .queues = conf->queues,
 				       .workers = conf->workers,
 				       .native = ways[i].native,
@@ -176,7 +189,7 @@ int redirect_open(struct redirect *r, const struct redirect_conf *conf)
 			step = "binding AF_XDP sockets";
 			err = open_rings(r, conf);
 		}
-		if (err == 0 && conf->filter)
+		if (err == 0 && (conf->filter || conf->self))
 			err = open_filter(r, conf);
 		if (err == 0) {
 			step = "attaching the XDP program";
@@ -223,9 +236,10 @@ void redirect_close(struct redirect *r)
 	free(r->queue);
 	if (r->promisc >= 0)
 		close(r->promisc);
+	kernel_filter_close(&r->self);
 	kernel_filter_close(&r->filter);
 	steer_bpf__destroy(r->program);
-	*r = (struct redirect){.link = -1, .promisc = -1, .filter = {-1, -1}};
+	*r = (struct redirect){.link = -1, .promisc = -1, .filter = {-1, -1}, .self = {-1, -1}};
 }
 
 void bpf_counts_add(int map, uint64_t *n)

@@ -28,6 +28,7 @@ struct redirect_conf {
 	struct rm_hash_key key;
 	const struct verdicts *verdicts; /* or NULL */
 	const char *filter;              /* a tcpdump expression, or NULL */
+	const char *self;                /* likewise: all but the sensor's own connections */
 };
 
 struct redirect {
@@ -36,7 +37,7 @@ struct redirect {
 	uint32_t queues, workers;
 	struct xsk_queue *queue;
 	struct xsk_ring *ring; /* queues * workers */
-	struct kernel_filter filter;
+	struct kernel_filter filter, self;
 	bool native, frags;
 	bool filter_in_user; /* the kernel cannot run it */
 };

@@ -87,7 +87,8 @@ const struct delta *deltas_after(const struct deltas *d, uint64_t cursor, uint64
 
 const char *delta_name(enum delta_kind kind)
 {
-	static const char *const names[] = {"streams", "matches", "stats", "queue", "status", "view"};
+	static const char *const names[] = {"streams", "matches", "stats",
+					    "queue",   "status",  "view"};
 
 	return names[kind];
 }

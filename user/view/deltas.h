@@ -13,7 +13,14 @@
 
 #include "user/base/slots.h"
 
-enum delta_kind { DELTA_STREAMS, DELTA_MATCHES, DELTA_STATS, DELTA_QUEUE, DELTA_STATUS, DELTA_VIEW };
+enum delta_kind {
+	DELTA_STREAMS,
+	DELTA_MATCHES,
+	DELTA_STATS,
+	DELTA_QUEUE,
+	DELTA_STATUS,
+	DELTA_VIEW
+};
 
 #define DELTA_ITEMS 512U /* of one delta */
 

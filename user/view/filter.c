@@ -75,7 +75,7 @@ int protocol_of(const char *name, size_t n)
 	static const struct {
 		const char *name;
 		uint8_t proto;
-	} known[] = {{"tcp", 6},   {"udp", 17},   {"icmpv4", 1},     {"icmp", 1},
+	} known[] = {{"tcp", 6},     {"udp", 17},   {"icmpv4", 1},    {"icmp", 1},
 		     {"icmpv6", 58}, {"sctp", 132}, {"ipv6-icmp", 58}};
 	char digits[4] = "";
 	char *end;
@@ -160,8 +160,8 @@ int filter_service(struct filter *f, const char *text, char *why, size_t size)
 
 int filter_kind(struct filter *f, const char *text, char *why, size_t size)
 {
-	return read_values(&f->kind, text, kind_of, "content_kind is unknown, text, binary or mixed",
-			   why, size);
+	return read_values(&f->kind, text, kind_of,
+			   "content_kind is unknown, text, binary or mixed", why, size);
 }
 
 int filter_status(struct filter *f, const char *text, char *why, size_t size)
@@ -345,8 +345,7 @@ static void run_ports(const struct filter *f, const struct rows *r, uint64_t *bi
 
 		for (int k = 0; bits[w] && k < 64; k++) {
 			in |= (uint64_t)(has_bit(f->port, lo[k]) | has_bit(f->port, hi[k])) << k;
-			out |= (uint64_t)(has_bit(f->not_port, lo[k]) |
-					  has_bit(f->not_port, hi[k]))
+			out |= (uint64_t)(has_bit(f->not_port, lo[k]) | has_bit(f->not_port, hi[k]))
 			       << k;
 		}
 		bits[w] &= (f->by_port ? in : UINT64_MAX) & ~out;

@@ -18,7 +18,7 @@
 #define FILTER_VALUES 16U
 
 /* Colours a person can give: X(NAME, "name"); 0 is none. */
-#define COLORS(X)        \
+#define COLORS(X)           \
 	X(NONE, "none")     \
 	X(RED, "red")       \
 	X(ORANGE, "orange") \

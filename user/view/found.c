@@ -9,8 +9,8 @@
 
 /* A pattern in a row. */
 struct pair {
-	uint32_t row;     /* ROW_NONE: free */
-	uint32_t pattern; /* index */
+	uint32_t row;                /* ROW_NONE: free */
+	uint32_t pattern;            /* index */
 	uint32_t of_row, of_pattern; /* next; + 1 */
 	uint32_t before;             /* of the pattern, the one that names this; + 1 */
 };

@@ -15,7 +15,7 @@
 
 struct found_match {
 	struct news_match m;
-	uint32_t row; /* ROW_NONE: let go */
+	uint32_t row;  /* ROW_NONE: let go */
 	uint32_t next; /* of the stream; + 1 */
 };
 

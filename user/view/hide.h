@@ -16,14 +16,14 @@
 #define HIDE_VALUE 64U
 
 /* X(NAME, "name", "label") */
-#define HIDE_KINDS(X)                               \
-	X(STREAM, "stream_id", "stream")            \
-	X(SERVICE, "service", "service")            \
-	X(PROTOCOL, "protocol", "protocol")         \
-	X(PORT, "port", "port")                     \
-	X(HOST, "host", "host")                     \
-	X(CONTENT, "content_kind", "content_kind")  \
-	X(STATUS, "status", "status")               \
+#define HIDE_KINDS(X)                              \
+	X(STREAM, "stream_id", "stream")           \
+	X(SERVICE, "service", "service")           \
+	X(PROTOCOL, "protocol", "protocol")        \
+	X(PORT, "port", "port")                    \
+	X(HOST, "host", "host")                    \
+	X(CONTENT, "content_kind", "content_kind") \
+	X(STATUS, "status", "status")              \
 	X(PATTERN, "pattern_id", "pattern")
 
 #define HIDE_ENUM(name, text, label) HIDE_##name,

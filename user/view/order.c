@@ -165,7 +165,8 @@ void order_change(struct order *o, uint32_t i, uint64_t before, bool is_new)
 
 void order_drop(struct order *o, uint32_t i)
 {
-	/* Out of the sorted ones as one that moved, and of those that changed as one that is dead. */
+	/* Out of the sorted ones as one that moved, and of those that changed as one that is dead.
+	 */
 	if (o->built) {
 		order_change(o, i, 0, true);
 		o->stale = true;
@@ -284,8 +285,8 @@ static uint32_t next_down(struct order_walk *w)
 
 	while (w->sorted && is_moved(o, sorted[w->sorted - 1].row))
 		w->sorted--;
-	if (w->changed && (!w->sorted || comes_before(&sorted[w->sorted - 1],
-						      &o->changed[w->changed - 1])))
+	if (w->changed &&
+	    (!w->sorted || comes_before(&sorted[w->sorted - 1], &o->changed[w->changed - 1])))
 		return o->changed[--w->changed].row;
 	return w->sorted ? sorted[--w->sorted].row : ROW_NONE;
 }

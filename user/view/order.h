@@ -8,8 +8,8 @@
  *
  * Owner:   the api thread.
  * Memory:  12 bytes per row and order that was asked for.
- * Cost:    the first question sorts all rows (some 50 ms for a million); the next ones sort what has
- *          changed, and merge once every ORDER_CHANGED changes.
+ * Cost:    the first question sorts all rows (some 50 ms for a million); the next ones sort what
+ * has changed, and merge once every ORDER_CHANGED changes.
  */
 #ifndef USER_VIEW_ORDER_H
 #define USER_VIEW_ORDER_H
@@ -19,7 +19,7 @@
 #define ORDER_CHANGED 8192U
 
 /* X(NAME, "name") */
-#define ORDERS(X)                    \
+#define ORDERS(X)                   \
 	X(LAST_SEEN, "last_seen")   \
 	X(FIRST_SEEN, "first_seen") \
 	X(BYTES, "bytes")           \

@@ -44,8 +44,8 @@ static void cut(struct page *p, const struct page_query *q, const struct order_a
 		p->rank = p->found ? at : 0;
 		at = p->rank - p->rank % q->limit;
 	} else if (q->has_cursor) {
-		while (at < n && !(q->down ? before(&list[at], &q->cursor)
-					   : before(&q->cursor, &list[at])))
+		while (at < n &&
+		       !(q->down ? before(&list[at], &q->cursor) : before(&q->cursor, &list[at])))
 			at++;
 	}
 	for (uint32_t i = at; i < n && p->n < q->limit; i++)

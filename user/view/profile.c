@@ -442,9 +442,8 @@ bool profile_matches(const struct profile *p, const struct rows *rows, const str
 		if (p->port[i] == s->key.lo_port || p->port[i] == s->key.hi_port)
 			return true;
 	for (uint32_t i = 0; i < p->patterns; i++) {
-		const struct found_pattern *want =
-						    found_named(found, p->pattern[i],
-								strlen(p->pattern[i])),
+		const struct found_pattern *want = found_named(found, p->pattern[i],
+							       strlen(p->pattern[i])),
 					   *have;
 		uint32_t cursor = 0;
 

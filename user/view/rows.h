@@ -46,7 +46,7 @@ struct columns {
 	uint16_t *flags;
 	uint8_t *service, *proto, *status, *kind, *color;
 	uint16_t *port[2];
-	uint32_t *host[2];          /* an IPv4 address in host order, or of IPv6 its last four bytes */
+	uint32_t *host[2]; /* an IPv4 address in host order, or of IPv6 its last four bytes */
 	uint32_t *first_s, *last_s; /* seconds */
 	uint32_t *bytes;            /* UINT32_MAX: as many or more */
 };

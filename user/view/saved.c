@@ -23,7 +23,8 @@ static const char *const statements[STATEMENTS] = {
 	[PUT] = "INSERT INTO item(kind, name, text) VALUES(?1, ?2, ?3) "
 		"ON CONFLICT(kind, name) DO UPDATE SET text = ?3",
 	[DROP] = "DELETE FROM item WHERE kind = ?1 AND name = ?2",
-	[NEXT] = "SELECT seq, name, text FROM item WHERE kind = ?1 AND seq > ?2 ORDER BY seq LIMIT 1",
+	[NEXT] = "SELECT seq, name, text FROM item WHERE kind = ?1 AND seq > ?2 ORDER BY seq LIMIT "
+		 "1",
 	[COUNT] = "SELECT count(*) FROM item WHERE kind = ?1",
 };
 

@@ -119,8 +119,7 @@ static void restore(struct view *v, uint32_t row)
 
 	if (!saved_stream(v->saved, v->rows.row[row].s.id, &was))
 		return;
-	rows_set(&v->rows, row, ROW_FAVORITE,
-		 was.favorite && v->rows.favorites < VIEW_FAVORITES);
+	rows_set(&v->rows, row, ROW_FAVORITE, was.favorite && v->rows.favorites < VIEW_FAVORITES);
 	rows_set(&v->rows, row, ROW_HIDDEN, was.hidden);
 	v->rows.row[row].color = v->rows.col.color[row] = was.color < COLOR_COUNT ? was.color : 0;
 	v->rows.row[row].note = was.note ? strdup(was.note) : NULL;

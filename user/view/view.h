@@ -24,7 +24,7 @@
 
 struct view_conf {
 	uint32_t max_streams, matches_total, matches_per_stream, patterns;
-	size_t delta_bytes; /* a power of two */
+	size_t delta_bytes;   /* a power of two */
 	const char *profiles; /* path, or NULL */
 };
 
