@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cursor.h"
 #include "user/view/slice.h"
 
 static const char *const directions[] = {"a_to_b", "b_to_a"};
@@ -104,7 +105,7 @@ static void out_shown(struct out *o, struct span bytes, uint64_t off, enum slice
 		text = malloc(span_len(bytes) + 1);
 		n = text ? slice_text(bytes, text) : 0;
 		out_bytes(o, "text", span_of((const uint8_t *)(text ? text : ""), n));
-		out_bool(o, "lossy", n != span_len(bytes) || memcmp(text, bytes.at, n) != 0);
+		out_bool(o, "lossy", n != span_len(bytes) || (n && memcmp(text, bytes.at, n) != 0));
 		out_wide(o, bytes);
 		free(text);
 	}
@@ -521,7 +522,7 @@ static void out_turn(struct api *a, struct call *c, const struct ask *q, uint32_
 static void turns_done(struct api *a, struct call *c, struct ask *q)
 {
 	struct out *o = &c->out;
-	char cursor[64];
+	char cursor[CURSOR_TEXT];
 
 	if (call_refused(c, q))
 		return;
@@ -535,8 +536,7 @@ static void turns_done(struct api *a, struct call *c, struct ask *q)
 		i += n;
 	}
 	out_end_array(o);
-	snprintf(cursor, sizeof(cursor), "%llu-%llu", (unsigned long long)q->next[0],
-		 (unsigned long long)q->next[1]);
+	cursor_write(cursor, 't', q->next, 2);
 	if (q->more)
 		out_text(o, "next_cursor", cursor);
 	else
@@ -547,12 +547,10 @@ static void turns_done(struct api *a, struct call *c, struct ask *q)
 void conversation_get(struct api *a, struct call *c)
 {
 	const char *cursor = call_value(c, "cursor")->text;
-	unsigned long long from = 0, other = 0;
-	char end;
+	uint64_t at[2] = {0};
 	struct ask *q;
 
-	if (cursor && strcmp(cursor, "0") != 0 &&
-	    sscanf(cursor, "%llu-%llu%c", &from, &other, &end) != 2) {
+	if (cursor && strcmp(cursor, "0") != 0 && !cursor_read(cursor, 't', at, 2)) {
 		call_error(c, 400, "stale_cursor", "the cursor is none of this list");
 		return;
 	}
@@ -560,8 +558,8 @@ void conversation_get(struct api *a, struct call *c)
 	q = call_question(a, c, ASK_TURNS_OF);
 	if (!q)
 		return;
-	q->from = from;
-	q->other = other;
+	q->from = at[0];
+	q->other = at[1];
 	q->limit = (uint32_t)call_value(c, "limit")->number;
 	call_ask(a, c, q, turns_done);
 }

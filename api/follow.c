@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cursor.h"
 #include "api/inside.h"
 
 #define POLLS        256U
@@ -195,11 +196,11 @@ static void put_text(struct out *o, const char *text)
 /* An event; its data is one object of JSON, on one line. */
 static void begin_event(struct api *a, struct out *o, const char *name, uint64_t cursor)
 {
-	char text[96];
+	const uint64_t n[] = {a->instance, cursor};
+	char id[CURSOR_TEXT], text[CURSOR_TEXT + 64];
 
-	snprintf(text, sizeof(text),
-		 "id: %016llx-%llu\nevent: %s\ndata: ", (unsigned long long)a->instance,
-		 (unsigned long long)cursor, name);
+	cursor_write(id, 'e', n, 2);
+	snprintf(text, sizeof(text), "id: %s\nevent: %s\ndata: ", id, name);
 	put_text(o, text);
 	o->comma = false;
 }
@@ -243,18 +244,18 @@ static void send_events(struct api *a, struct call *c, uint64_t now)
 	http_send(&c->http, o->base, out_len(o), false);
 }
 
-/* "INSTANCE-CURSOR" of an event before. */
+/* The id of an event before. */
 static void read_last_id(struct api *a, struct call *c)
 {
-	char text[64] = "";
+	char text[CURSOR_TEXT] = "";
 	size_t n = span_len(c->http.last_event_id);
-	unsigned long long instance, cursor;
+	uint64_t id[2];
 
-	if (n == 0 || n >= sizeof(text))
+	if (n == 0)
 		return;
-	memcpy(text, c->http.last_event_id.at, n);
-	if (sscanf(text, "%16llx-%llu", &instance, &cursor) == 2)
-		c->cursor = instance == a->instance ? cursor : UINT64_MAX;
+	if (n < sizeof(text))
+		memcpy(text, c->http.last_event_id.at, n);
+	c->cursor = cursor_read(text, 'e', id, 2) && id[0] == a->instance ? id[1] : UINT64_MAX;
 }
 
 void events_get(struct api *a, struct call *c)

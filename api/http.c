@@ -91,16 +91,17 @@ static int listen_unix(struct http *h, const char *path)
 	return fd;
 }
 
-static bool is_loopback(const struct sockaddr *a)
+static bool is_loopback(const struct sockaddr_storage *a)
 {
-	if (a->sa_family == AF_INET)
+	if (a->ss_family == AF_INET)
 		return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 == 127;
-	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)a)->sin6_addr);
+	return a->ss_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)a)->sin6_addr);
 }
 
 static int bind_to(struct http *h, const struct addrinfo *a)
 {
-	struct sockaddr_storage got;
+	struct sockaddr_storage got = {0};
 	socklen_t len = sizeof(got);
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1, err;
@@ -119,7 +120,7 @@ static int bind_to(struct http *h, const struct addrinfo *a)
 	snprintf(h->address, sizeof(h->address),
 		 strchr(host, ':') ? "[%.120s]:%.8s" : "%.120s:%.8s", host, port);
 	h->port = (uint16_t)strtoul(port, NULL, 10);
-	h->loopback = is_loopback((struct sockaddr *)&got);
+	h->loopback = is_loopback(&got);
 	return fd;
 }
 

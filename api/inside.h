@@ -73,7 +73,7 @@ call_handler deltas_get, events_get, timeline_get, top_get, root_get;
 
 /* stats.c: numbers that are fresh enough, or under way; and a look at what came back. */
 void stats_look(struct api *a, uint64_t now_ms);
-void stats_answer(struct api *a, struct ask *answer);
+void stats_answer(struct api *a, struct ask *q);
 void stats_final(struct api *a);
 
 /* follow.c: who waits for changes. */
@@ -96,7 +96,7 @@ void patterns_close(struct api *a);
 void patterns_look(struct api *a, uint64_t now_ms);
 void patterns_forget(struct api *a, const struct call *c);
 /* An ASK_PATTERNS or ASK_RESCAN came back. */
-void patterns_answer(struct api *a, struct ask *answer);
+void patterns_answer(struct api *a, struct ask *q);
 
 /* The row of the call's stream, or ROW_NONE after answering 404. */
 uint32_t call_row(struct api *a, struct call *c);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cursor.h"
 #include "api/inside.h"
 #include "user/event/record.h"
 #include "user/view/slice.h"
@@ -179,15 +180,14 @@ void out_row(struct api *a, struct out *o, const char *name, uint32_t row)
 
 /* ---- the list ---- */
 
-#define CURSOR_FORM "%x-%x-%llx-%x"
-
+/* A cursor: of which run, of which order, and the row before. */
 static void out_cursor(struct api *a, struct out *o, const char *name, const struct order_at *at,
 		       enum order_by by, bool down)
 {
-	char text[64];
+	const uint64_t n[] = {a->instance, 2 * (uint64_t)by + down, at->key, at->row};
+	char text[CURSOR_TEXT];
 
-	snprintf(text, sizeof(text), CURSOR_FORM, (unsigned)(a->instance & 0xffffffff),
-		 (unsigned)by * 2 + down, (unsigned long long)at->key, at->row);
+	cursor_write(text, 's', n, 4);
 	out_text(o, name, text);
 }
 
@@ -195,21 +195,18 @@ static void out_cursor(struct api *a, struct out *o, const char *name, const str
 static bool read_cursor(struct api *a, struct call *c, struct page_query *q)
 {
 	const char *text = call_value(c, "cursor")->text;
-	unsigned instance, order, row;
-	unsigned long long key;
-	char end;
+	uint64_t n[4];
 
 	if (!text || strcmp(text, "0") == 0)
 		return true;
-	if (sscanf(text, CURSOR_FORM "%c", &instance, &order, &key, &row, &end) != 4 ||
-	    instance != (unsigned)(a->instance & 0xffffffff) ||
-	    order != (unsigned)q->by * 2 + q->down) {
+	if (!cursor_read(text, 's', n, 4) || n[0] != a->instance ||
+	    n[1] != 2 * (uint64_t)q->by + q->down || n[3] > UINT32_MAX) {
 		call_error(c, 400, "stale_cursor",
 			   "the cursor is of another list or run: begin without one");
 		return false;
 	}
 	q->has_cursor = true;
-	q->cursor = (struct order_at){.key = key, .row = row};
+	q->cursor = (struct order_at){.key = n[2], .row = (uint32_t)n[3]};
 	return true;
 }
 
@@ -648,9 +645,8 @@ void matches_list(struct api *a, struct call *c)
 	const struct value *since = call_value(c, "since"), *until = call_value(c, "until");
 	uint64_t limit = call_value(c, "limit")->number, at = a->view.found.next, n = 0;
 	struct out *o = &c->out;
-	unsigned instance;
-	unsigned long long from;
-	char why[256], end;
+	uint64_t from[2];
+	char why[256], next[CURSOR_TEXT];
 
 	filter_init(&f);
 	if ((pattern && filter_pattern(&f, &a->view.found, pattern, why, sizeof(why)) < 0) ||
@@ -659,13 +655,12 @@ void matches_list(struct api *a, struct call *c)
 		return;
 	}
 	if (text && strcmp(text, "0") != 0) {
-		if (sscanf(text, "m%x-%llx%c", &instance, &from, &end) != 2 ||
-		    instance != (unsigned)(a->instance & 0xffffffff) || from > at) {
+		if (!cursor_read(text, 'm', from, 2) || from[0] != a->instance || from[1] > at) {
 			call_error(c, 400, "stale_cursor",
 				   "the cursor is of another list or run: begin without one");
 			return;
 		}
-		at = from;
+		at = from[1];
 	}
 	out_object(o, NULL);
 	out_array(o, "matches");
@@ -693,9 +688,8 @@ void matches_list(struct api *a, struct call *c)
 	}
 	out_end_array(o);
 	if (at > a->view.found.oldest) {
-		snprintf(why, sizeof(why), "m%x-%llx", (unsigned)(a->instance & 0xffffffff),
-			 (unsigned long long)at);
-		out_text(o, "next_cursor", why);
+		cursor_write(next, 'm', (uint64_t[]){a->instance, at}, 2);
+		out_text(o, "next_cursor", next);
 	} else {
 		out_null(o, "next_cursor");
 	}

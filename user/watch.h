@@ -47,7 +47,7 @@ void watch_close(struct shard *s);
 /* Whether the stream in this slot is the one. */
 bool watch_is(const struct shard *s, uint32_t slot);
 void watch_http(struct shard *s, const struct http1_transaction *t, uint32_t slot);
-void watch_websocket(struct shard *s, const struct websocket_message *m);
+void watch_websocket(struct shard *s, const struct websocket_message *w);
 void watch_match(struct shard *s, const struct scan_match *m);
 /* The stream ends. */
 void watch_flow(struct shard *s, uint32_t slot);

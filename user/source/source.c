@@ -323,8 +323,8 @@ static void note_mark(struct source *s, uint64_t block)
 	if (block > s->size / BLOCK_BYTES)
 		return;
 	if (s->n_formats < FORMATS &&
-	    (s->n_formats == 0 ||
-	     memcmp(&known[s->n_formats - 1], &s->format, sizeof(s->format)) != 0)) {
+	    (s->n_formats == 0 || known[s->n_formats - 1].section != s->format.section ||
+	     known[s->n_formats - 1].n_ifaces != s->format.n_ifaces)) {
 		slots_reach(&s->formats, s->n_formats);
 		known[s->n_formats++] = s->format;
 	}

@@ -257,9 +257,8 @@ static int read_rest(const struct reading *r, struct json_object *o, struct prof
 	return read_choice(r, "default_direction", p->direction, directions);
 }
 
-static int read_profile(struct json_object *o, struct profile *p, char *why, size_t size)
+static int read_profile(struct reading *r, struct json_object *o, struct profile *p)
 {
-	struct reading r = {.id = "?", .why = why, .size = size};
 	char id[sizeof(p->id)] = "";
 	int err;
 
@@ -269,40 +268,41 @@ static int read_profile(struct json_object *o, struct profile *p, char *why, siz
 			      .kind = -1,
 			      .direction = "a_to_b",
 			      .mode = "text"};
+	r->id = "?";
 	if (!json_object_is_type(o, json_type_object))
-		return refuse(&r, "it", "is no object");
-	err = read_text(&r, o, "id", id, sizeof(id));
+		return refuse(r, "it", "is no object");
+	err = read_text(r, o, "id", id, sizeof(id));
 	if (err == 0 && !id[0])
-		err = refuse(&r, "id", "is missing");
+		err = refuse(r, "id", "is missing");
 	fold(p->id, sizeof(p->id), id, strlen(id));
 	snprintf(p->name, sizeof(p->name), "%s", id);
-	r.id = p->id;
+	r->id = p->id;
 	p->matched = strcmp(p->id, "matched") == 0;
 	if (err == 0)
-		err = read_text(&r, o, "name", p->name, sizeof(p->name));
+		err = read_text(r, o, "name", p->name, sizeof(p->name));
 	if (err == 0)
-		err = read_text(&r, o, "description", p->description, sizeof(p->description));
+		err = read_text(r, o, "description", p->description, sizeof(p->description));
 	if (err == 0)
-		err = read_text(&r, o, "default_direction", p->direction, sizeof(p->direction));
+		err = read_text(r, o, "default_direction", p->direction, sizeof(p->direction));
 	if (err == 0)
-		err = read_text(&r, o, "default_mode", p->mode, sizeof(p->mode));
+		err = read_text(r, o, "default_mode", p->mode, sizeof(p->mode));
 	if (err == 0)
-		err = read_name(&r, o, "protocol", protocol_of, &p->protocol);
+		err = read_name(r, o, "protocol", protocol_of, &p->protocol);
 	if (err == 0)
-		err = read_name(&r, o, "content_kind", kind_of, &p->kind);
+		err = read_name(r, o, "content_kind", kind_of, &p->kind);
 	if (err == 0)
-		err = read_services(&r, o, p);
+		err = read_services(r, o, p);
 	if (err == 0)
-		err = read_ports(&r, o, p);
+		err = read_ports(r, o, p);
 	if (err == 0)
-		err = read_patterns(&r, o, p);
+		err = read_patterns(r, o, p);
 	if (err == 0)
-		err = read_rules(&r, o, p);
+		err = read_rules(r, o, p);
 	if (err == 0)
-		err = read_transform(&r, o, p);
+		err = read_transform(r, o, p);
 	if (err == 0)
-		err = read_rest(&r, o, p);
-	return err == 0 ? read_presets(&r, o, p) : err;
+		err = read_rest(r, o, p);
+	return err == 0 ? read_presets(r, o, p) : err;
 }
 
 static void drop(struct profile *p)
@@ -315,10 +315,11 @@ static void drop(struct profile *p)
 static int read_list(struct profiles *all, struct json_object *list, char *why, size_t size)
 {
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct reading r = {.why = why, .size = size};
 		struct profile p;
 		uint32_t at = 0;
 
-		if (read_profile(json_object_array_get_idx(list, i), &p, why, size) < 0) {
+		if (read_profile(&r, json_object_array_get_idx(list, i), &p) < 0) {
 			drop(&p);
 			return -EINVAL;
 		}
