@@ -112,28 +112,28 @@ struct profile_counts {
 	uint64_t total, visible, hidden, matched, favorite;
 };
 
-/* Of all profiles in one walk over the rows. */
-static struct profile_counts *count_profiles(struct api *a)
+static uint64_t count_flags(const struct rows *r, const uint64_t *bits, uint16_t flags)
 {
-	const struct rows *r = &a->view.rows;
-	const struct profiles *p = &a->view.profiles;
-	struct profile_counts *n = calloc(p->n + 1UL, sizeof(*n));
+	uint64_t n = 0;
 
-	for (uint32_t row = 0; n && row < r->n; row++) {
-		uint16_t flags = r->col.flags[row];
+	for (uint32_t w = 0; w < (r->n + 63) / 64; w++)
+		for (uint64_t left = bits[w]; left; left &= left - 1)
+			n += rows_is(r, 64 * w + (uint32_t)__builtin_ctzll(left), flags);
+	return n;
+}
 
-		if (!(flags & ROW_LIVE))
-			continue;
-		for (uint32_t i = 0; i < p->n; i++) {
-			if (!profile_matches(&p->at[i], r, &a->view.found, row))
-				continue;
-			n[i].total++;
-			n[i].hidden += !!(flags & (ROW_HIDDEN | ROW_RULED));
-			n[i].visible += !(flags & (ROW_HIDDEN | ROW_RULED));
-			n[i].matched += !!(flags & ROW_MATCH);
-			n[i].favorite += !!(flags & ROW_FAVORITE);
-		}
-	}
+static struct profile_counts count_profile(struct api *a, const struct profile *p)
+{
+	static struct filter live;
+	struct profile_counts n = {0};
+
+	filter_init(&live);
+	live.profile = p;
+	n.total = filter_run(&live, &a->view.rows, &a->view.found, a->view.bits);
+	n.hidden = count_flags(&a->view.rows, a->view.bits, ROW_HIDDEN | ROW_RULED);
+	n.visible = n.total - n.hidden;
+	n.matched = count_flags(&a->view.rows, a->view.bits, ROW_MATCH);
+	n.favorite = count_flags(&a->view.rows, a->view.bits, ROW_FAVORITE);
 	return n;
 }
 
@@ -157,9 +157,19 @@ static void out_chain(struct out *o, const char *chain)
 	out_end_array(o);
 }
 
-static void out_profile(struct out *o, const struct profile *p, const struct profile_counts *n,
-			bool active)
+static bool is_active(struct api *a, const struct profile *p)
 {
+	char *id = saved_get(a->view.saved, "profile", ACTIVE);
+	bool yes = id ? strcmp(id, p->id) == 0 : a->active == p;
+
+	free(id);
+	return yes;
+}
+
+static void out_profile(struct api *a, struct out *o, const struct profile *p)
+{
+	struct profile_counts n = count_profile(a, p);
+
 	out_object(o, NULL);
 	out_object(o, "profile");
 	out_text(o, "id", p->id);
@@ -206,41 +216,26 @@ static void out_profile(struct out *o, const struct profile *p, const struct pro
 		out_json(o, "analyzers", p->analyzers);
 	out_end_object(o);
 	out_object(o, "stats");
-	out_u64(o, "total_streams", n->total);
-	out_u64(o, "visible_streams", n->visible);
-	out_u64(o, "hidden_streams", n->hidden);
-	out_u64(o, "matched_streams", n->matched);
-	out_u64(o, "favorite_streams", n->favorite);
+	out_u64(o, "total_streams", n.total);
+	out_u64(o, "visible_streams", n.visible);
+	out_u64(o, "hidden_streams", n.hidden);
+	out_u64(o, "matched_streams", n.matched);
+	out_u64(o, "favorite_streams", n.favorite);
 	out_end_object(o);
-	out_bool(o, "active", active);
+	out_bool(o, "active", is_active(a, p));
 	out_end_object(o);
-}
-
-static bool is_active(struct api *a, const struct profile *p)
-{
-	char *id = saved_get(a->view.saved, "profile", ACTIVE);
-	bool yes = id ? strcmp(id, p->id) == 0 : a->active == p;
-
-	free(id);
-	return yes;
 }
 
 void profiles_list(struct api *a, struct call *c)
 {
 	const struct profiles *p = &a->view.profiles;
-	struct profile_counts *n = count_profiles(a);
 
-	if (!n) {
-		call_error(c, 503, NULL, "out of memory");
-		return;
-	}
 	out_object(&c->out, NULL);
 	out_array(&c->out, "profiles");
 	for (uint32_t i = 0; i < p->n; i++)
-		out_profile(&c->out, &p->at[i], &n[i], is_active(a, &p->at[i]));
+		out_profile(a, &c->out, &p->at[i]);
 	out_end_array(&c->out);
 	out_end_object(&c->out);
-	free(n);
 	call_reply(c, 200);
 }
 
@@ -257,16 +252,10 @@ static const struct profile *call_profile(struct api *a, struct call *c)
 void profile_get(struct api *a, struct call *c)
 {
 	const struct profile *p = call_profile(a, c);
-	struct profile_counts *n = p ? count_profiles(a) : NULL;
 
 	if (!p)
 		return;
-	if (!n) {
-		call_error(c, 503, NULL, "out of memory");
-		return;
-	}
-	out_profile(&c->out, p, &n[p - a->view.profiles.at], is_active(a, p));
-	free(n);
+	out_profile(a, &c->out, p);
 	call_reply(c, 200);
 }
 

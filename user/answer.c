@@ -126,7 +126,8 @@ static void detail(struct shard *s, const struct archived *e, struct ask *a)
 
 	archive_sides(s, e, a);
 	a->first_number = e->first_number;
-	a->last_number = e->last_number;
+	a->last_number =
+		e->slot == ARCHIVE_NONE ? e->last_number : s->flows.flow[e->slot].last_number;
 	for (uint8_t d = 0; d < 2; d++) {
 		size_t n = content_holes(&s->content, &v, dir_of(s, e, d), holes, HOLES);
 

@@ -15,6 +15,7 @@
 #define OWED        16384U      /* last rows that may wait */
 #define FLUSH_TICKS 50000000ULL /* some 20 ms */
 #define FLUSH_ROWS  2048U       /* at a time: no flow of rows as large as that of packets */
+#define REPLAY_ROWS 512U        /* likewise, where nobody looks at the clock */
 #define MESSAGES    (1U << 20)  /* of all workers: 100 MB at most */
 #define PER_STREAM  2048U
 
@@ -23,9 +24,11 @@ struct open_stream {
 	uint32_t entry;
 	uint32_t chunks[2];
 	uint32_t messages;
-	uint32_t line_len;
+	uint8_t line_len;
 	char line[NEWS_LINE];
 };
+
+_Static_assert(sizeof(struct open_stream) == 64, "one cache line");
 
 /* Of an ended one that has any of it. */
 struct rare {
@@ -112,7 +115,7 @@ static uint8_t *room(struct archive *a, size_t n, bool wait)
 
 	if (at || !wait || !a->may_wait)
 		return at;
-	a->counts.waits++;
+	a->counts.waits += !a->ending;
 	while (!(at = channel_reserve(a->news, n)))
 		backoff_wait(&pause);
 	return at;
@@ -229,11 +232,10 @@ static uint32_t take(struct shard *s)
 	return a->fresh++;
 }
 
-static void mark(struct archive *a, uint32_t entry)
+static void enqueue(struct archive *a, uint32_t entry)
 {
 	struct archived *e = archive_at(a, entry);
 
-	e->dirty = true;
 	if (e->queued)
 		return;
 	e->queued = true;
@@ -243,6 +245,20 @@ static void mark(struct archive *a, uint32_t entry)
 	else
 		a->queue_first = entry + 1;
 	a->queue_last = entry + 1;
+}
+
+/* An open stream has changed; mostly that is known, and its flags are all that is looked at. */
+static void mark(struct shard *s, uint32_t slot)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+	uint32_t entry;
+
+	if (st->flags & STREAM_MARKED)
+		return;
+	st->flags |= STREAM_MARKED;
+	entry = open_at(&s->archive, slot)->entry;
+	if (entry != ARCHIVE_NONE)
+		enqueue(&s->archive, entry);
 }
 
 void archive_start(struct shard *s, uint32_t slot, uint64_t number)
@@ -271,7 +287,7 @@ void archive_start(struct shard *s, uint32_t slot, uint64_t number)
 			       .owed = owed};
 	reach_second(s);
 	a->time.service[inventory_at(&s->inventory, slot)->service.name].streams++;
-	mark(a, entry);
+	mark(s, slot);
 }
 
 /* ---- rows ---- */
@@ -338,6 +354,13 @@ static void settle_owed(struct archive *a, struct archived *e)
 	e->owed = 0;
 }
 
+static void told(struct shard *s, uint32_t slot)
+{
+	struct stream *st = inventory_at(&s->inventory, slot);
+
+	st->flags = (uint8_t)(st->flags & ~STREAM_MARKED);
+}
+
 static bool flush_one(struct shard *s, uint32_t entry)
 {
 	struct archive *a = &s->archive;
@@ -353,7 +376,7 @@ static bool flush_one(struct shard *s, uint32_t entry)
 		a->counts.rows++;
 		settle_owed(a, e);
 	}
-	if (!e->dirty || !e->live || e->ended)
+	if (!e->live || e->ended || !(inventory_at(&s->inventory, e->slot)->flags & STREAM_MARKED))
 		return true;
 	at = channel_reserve(a->news, sizeof(struct news_stream));
 	if (!at)
@@ -361,20 +384,21 @@ static bool flush_one(struct shard *s, uint32_t entry)
 	row_now(s, entry, (struct news_stream *)at);
 	channel_submit(a->news);
 	a->counts.rows++;
-	e->dirty = false;
+	told(s, e->slot);
 	return true;
 }
 
 bool archive_flush(struct shard *s, bool force)
 {
 	struct archive *a = &s->archive;
+	uint32_t most = a->may_wait ? REPLAY_ROWS : FLUSH_ROWS;
 	uint64_t now = clock_ticks();
 
 	if (!force && now - a->last_flush < FLUSH_TICKS)
 		return true;
 	a->last_flush = now;
 	flush_time(s, false);
-	for (uint32_t n = 0; a->queue_first && (force || n < FLUSH_ROWS); n++) {
+	for (uint32_t n = 0; a->queue_first && (force || n < most); n++) {
 		uint32_t entry = a->queue_first - 1;
 		struct archived *e = archive_at(a, entry);
 
@@ -391,20 +415,13 @@ bool archive_flush(struct shard *s, bool force)
 void archive_packet(struct shard *s, uint32_t slot, uint64_t bytes)
 {
 	struct archive *a = &s->archive;
-	uint32_t entry = open_at(a, slot)->entry;
 	struct news_service *v;
 
 	reach_second(s);
 	v = &a->time.service[inventory_at(&s->inventory, slot)->service.name];
 	v->packets++;
 	v->bytes += bytes;
-	if (entry != ARCHIVE_NONE) {
-		struct archived *e = archive_at(a, entry);
-
-		e->last_number = s->number;
-		if (!e->dirty)
-			mark(a, entry);
-	}
+	mark(s, slot);
 }
 
 /* A first line: up to its end, what is not printable as a dot. */
@@ -414,7 +431,7 @@ static void keep_line(struct open_stream *o, struct span bytes)
 
 	while (k < n && bytes.at[k] != '\n' && bytes.at[k] != '\r')
 		k++;
-	o->line_len = (uint32_t)slice_text(span_of(bytes.at, k), o->line);
+	o->line_len = (uint8_t)slice_text(span_of(bytes.at, k), o->line);
 	for (uint32_t i = 0; i < o->line_len; i++)
 		if ((uint8_t)o->line[i] < 0x20)
 			o->line[i] = '.';
@@ -463,13 +480,12 @@ static void tell(struct shard *s, const struct scan_match *m, struct news_match 
 }
 
 /* The view must know the stream before its matches. */
-static bool introduce(struct shard *s, uint32_t entry)
+static bool introduce(struct shard *s, uint32_t slot, uint32_t entry)
 {
 	struct archive *a = &s->archive;
-	struct archived *e = archive_at(a, entry);
 	uint8_t *at;
 
-	if (!e->dirty)
+	if (!(inventory_at(&s->inventory, slot)->flags & STREAM_MARKED))
 		return true;
 	at = room(a, sizeof(struct news_stream), true);
 	if (!at)
@@ -477,7 +493,7 @@ static bool introduce(struct shard *s, uint32_t entry)
 	row_now(s, entry, (struct news_stream *)at);
 	channel_submit(a->news);
 	a->counts.rows++;
-	e->dirty = false;
+	told(s, slot);
 	return true;
 }
 
@@ -489,8 +505,7 @@ void archive_match(struct shard *s, uint32_t slot, const struct event_match *e)
 	s->archive.time.service[service].matches++;
 	if (entry == ARCHIVE_NONE)
 		return;
-	mark(&s->archive, entry);
-	if (!introduce(s, entry)) {
+	if (!introduce(s, slot, entry)) {
 		s->archive.counts.matches_lost++;
 		archive_at(&s->archive, entry)->not_shown++;
 		return;
@@ -501,7 +516,7 @@ void archive_match(struct shard *s, uint32_t slot, const struct event_match *e)
 				  .decoded = e->decoded,
 				  .tx_id = e->tx_id,
 				  .service = service});
-	mark(&s->archive, entry);
+	mark(s, slot);
 }
 
 void archive_again(struct shard *s, uint32_t entry, const struct scan_match *m)
@@ -621,7 +636,7 @@ static void last_row(struct shard *s, uint32_t slot, uint32_t entry, const struc
 		channel_submit(a->news);
 		a->counts.rows++;
 	} else {
-		mark(a, entry);
+		enqueue(a, entry);
 	}
 }
 
@@ -643,7 +658,7 @@ void archive_end(struct shard *s, uint32_t slot, const struct event_stream *e)
 	last_row(s, slot, entry, e);
 	d->slot = ARCHIVE_NONE;
 	d->ended = true;
-	d->dirty = false;
+	d->last_number = s->flows.flow[slot].last_number;
 	if (!d->pinned)
 		link_ended(a, entry);
 }

@@ -41,7 +41,7 @@ struct archived {
 	uint32_t evidence, rare;
 	uint32_t owed; /* its last row waits here; + 1 */
 	uint32_t not_shown;
-	bool live, queued, dirty, pinned, ended;
+	bool live, queued, pinned, ended;
 	uint8_t a_dir;
 };
 
@@ -60,6 +60,7 @@ struct archive {
 	struct ask_desk *desk;
 	/* private */
 	bool may_wait;
+	bool ending; /* the input has ended: every stream has a last row */
 	uint32_t cap;
 	struct slots entries, opens, rares, owed;
 	uint32_t fresh, free;             /* entries; + 1 */

@@ -689,6 +689,9 @@ static void prefetch(struct shard *s, const uint32_t *index, uint32_t n)
 			continue;
 		__builtin_prefetch(&s->flows.flow[slot], 1);
 		__builtin_prefetch((const char *)&s->flows.flow[slot] + 64, 1);
+		if (s->archive.on)
+			__builtin_prefetch(s->archive.opens.base + slot * s->archive.opens.stride,
+					   1);
 		if (s->alerts.on)
 			alert_prefetch(s, slot, p->flags & PACKET_FROM_HI ? 1 : 0);
 		if (p->proto == 6) {
@@ -803,6 +806,7 @@ void shard_finish(struct shard *s, uint64_t clock_ns)
 	s->block = &no_block;
 	s->packets = &no_packets;
 	s->at = UINT32_MAX;
+	s->archive.ending = true;
 	/* In the order of memory, and left in the table: nobody looks anything up any more. */
 	for (slot = flow_live(&s->flows, 0); slot != FLOW_NONE;
 	     slot = flow_live(&s->flows, slot + 1))

@@ -13,7 +13,7 @@
 #include "user/flow/key.h"
 #include "user/stream/service.h"
 
-#define NEWS_LINE 48U /* of a stream's first line */
+#define NEWS_LINE 46U /* of a stream's first line */
 #define NEWS_TEXT 64U /* of a match */
 #define NEWS_NAME 64U /* of a pattern */
 

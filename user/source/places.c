@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REACH (BLOCK_BYTES + FORMAT_MAX_FRAME + 8192U)
+#define MOST  (BLOCK_BYTES + FORMAT_MAX_FRAME + 8192U)
+#define REACH (BLOCK_BYTES + 8192U) /* mostly enough for the last record */
 
 struct row {
 	uint64_t ts_ns;
@@ -41,7 +42,7 @@ int places_open(struct places **out, const struct source *source)
 	if (!p)
 		return -ENOMEM;
 	p->source = source;
-	p->bytes = malloc(REACH);
+	p->bytes = malloc(MOST);
 	err = p->bytes ? ifaces_open(&p->ifaces) : -ENOMEM;
 	for (uint32_t i = 0; i < PLACES_BLOCKS && err == 0; i++)
 		err = slots_open(&p->table[i].rows, sizeof(struct row), BLOCK_FRAMES);
@@ -88,6 +89,10 @@ static void read_table(struct places *p, struct table *t, uint64_t block)
 		enum format_got got =
 			format_next(&format, &p->ifaces, p->bytes + at, have - at, &r);
 
+		if (got == FORMAT_NEED && have == REACH) {
+			have = source_reread(p->source, base, p->bytes, MOST);
+			continue;
+		}
 		if (got != FORMAT_FRAME && got != FORMAT_SKIP)
 			return;
 		if (got == FORMAT_FRAME) {

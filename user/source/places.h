@@ -15,7 +15,7 @@
 
 #include "user/source/source.h"
 
-#define PLACES_BLOCKS 16U
+#define PLACES_BLOCKS 64U
 
 struct place_packet {
 	uint64_t ts_ns, number;

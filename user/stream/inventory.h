@@ -40,6 +40,7 @@ enum {
 	STREAM_CUT = 1 << 4, /* snaplen took payload of datagrams */
 	STREAM_CLIENT_SURE = 1 << 5,
 	STREAM_RESTARTED = 1 << 6, /* another protocol's bytes lie before */
+	STREAM_MARKED = 1 << 7,    /* it has changed since the view heard of it */
 };
 
 /* What every packet with payload touches: lies in the flow's record. */

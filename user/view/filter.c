@@ -352,19 +352,23 @@ static void run_ports(const struct filter *f, const struct rows *r, uint64_t *bi
 	}
 }
 
-/* Those whose last bytes agree, then their whole addresses. */
+/* IPv4 addresses are in the columns; of IPv6 the last bytes, then whole addresses are compared. */
 static uint64_t run_host(const struct filter_host *h, const struct rows *r, uint32_t w,
 			 uint64_t among)
 {
 	const uint32_t *lo = r->col.host[0] + 64UL * w, *hi = r->col.host[1] + 64UL * w;
 	uint32_t mask = load_be32(h->v6 ? h->mask + 12 : h->mask);
 	uint32_t net = load_be32(h->v6 ? h->net + 12 : h->net);
+	const uint16_t *flags = r->col.flags + 64UL * w;
+	uint16_t family = h->v6 ? ROW_V6 : 0;
 	uint64_t m = 0;
 
 	for (int k = 0; k < 64; k++)
-		m |= (uint64_t)((lo[k] & mask) == net || (hi[k] & mask) == net) << k;
+		m |= (uint64_t)(((lo[k] & mask) == net || (hi[k] & mask) == net) &&
+				(flags[k] & ROW_V6) == family)
+		     << k;
 	m &= among;
-	for (uint64_t left = m; left; left &= left - 1) {
+	for (uint64_t left = h->v6 ? m : 0; left; left &= left - 1) {
 		uint32_t k = (uint32_t)__builtin_ctzll(left);
 
 		if (!host_is(h, &r->row[64UL * w + k].s.key))
@@ -456,18 +460,6 @@ static void run_patterns(const struct filter *f, const struct rows *r, const str
 	free(set);
 }
 
-static void run_profile(const struct filter *f, const struct rows *r, const struct found *found,
-			uint64_t *bits, uint32_t words)
-{
-	for (uint32_t w = 0; f->profile && w < words; w++)
-		for (uint64_t left = bits[w]; left; left &= left - 1) {
-			uint32_t k = (uint32_t)__builtin_ctzll(left);
-
-			if (!profile_matches(f->profile, r, found, 64 * w + k))
-				bits[w] &= ~(1ULL << k);
-		}
-}
-
 uint32_t filter_run(const struct filter *f, const struct rows *rows, const struct found *found,
 		    uint64_t *bits)
 {
@@ -484,7 +476,8 @@ uint32_t filter_run(const struct filter *f, const struct rows *rows, const struc
 	run_times(f, rows, bits, words);
 	run_bytes(f, rows, bits, words);
 	run_patterns(f, rows, found, bits, words);
-	run_profile(f, rows, found, bits, words);
+	if (f->profile)
+		profile_run(f->profile, rows, found, bits);
 	for (uint32_t w = 0; w < words; w++)
 		n += (uint32_t)__builtin_popcountll(bits[w]);
 	return n;

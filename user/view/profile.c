@@ -125,6 +125,7 @@ static int read_services(const struct reading *r, struct json_object *o, struct 
 		if (s < 0)
 			return refuse(r, "services", "names an unknown service");
 		p->service[i] = (uint16_t)s;
+		p->has_service[s] = 1;
 	}
 	return err;
 }
@@ -141,6 +142,7 @@ static int read_ports(const struct reading *r, struct json_object *o, struct pro
 		if (!json_object_is_type(v, json_type_int) || port < 0 || port > 65535)
 			return refuse(r, "ports", "holds something that is no port");
 		p->port[i] = (uint16_t)port;
+		p->has_port[port / 64] |= 1ULL << port % 64;
 	}
 	return err;
 }
@@ -420,28 +422,21 @@ const struct profile *profile_find(const struct profiles *p, const char *id, siz
 	return NULL;
 }
 
-static bool names_service(const struct profile *p, const struct news_stream *s)
+static bool has_port(const struct profile *p, uint16_t port)
 {
-	for (uint32_t i = 0; i < p->services; i++)
-		if (p->service[i] == s->service.name)
-			return true;
-	return false;
+	return p->has_port[port / 64] >> port % 64 & 1;
 }
 
 bool profile_matches(const struct profile *p, const struct rows *rows, const struct found *found,
 		     uint32_t row)
 {
-	const struct news_stream *s = &rows->row[row].s;
+	const struct columns *c = &rows->col;
 
-	if (!p->enabled || (p->protocol >= 0 && p->protocol != s->key.proto))
+	if (!p->enabled || (p->protocol >= 0 && p->protocol != c->proto[row]))
 		return false;
-	if (p->matched && rows_is(rows, row, ROW_MATCH))
+	if ((p->matched && rows_is(rows, row, ROW_MATCH)) || p->has_service[c->service[row]] ||
+	    p->kind == c->kind[row] || has_port(p, c->port[0][row]) || has_port(p, c->port[1][row]))
 		return true;
-	if (names_service(p, s) || (p->kind >= 0 && p->kind == s->content_kind))
-		return true;
-	for (uint32_t i = 0; i < p->ports; i++)
-		if (p->port[i] == s->key.lo_port || p->port[i] == s->key.hi_port)
-			return true;
 	for (uint32_t i = 0; i < p->patterns; i++) {
 		const struct found_pattern *want = found_named(found, p->pattern[i],
 							       strlen(p->pattern[i])),
@@ -455,6 +450,44 @@ bool profile_matches(const struct profile *p, const struct rows *rows, const str
 	return false;
 }
 
+/* Of 64 rows, without a branch: what they are is hard to guess. */
+static uint64_t run_word(const struct profile *p, const struct columns *c, uint32_t w,
+			 uint64_t by_pattern)
+{
+	const uint16_t match = p->matched ? ROW_MATCH : 0;
+	uint64_t good = 0, protocol = 0;
+
+	for (uint32_t k = 0; k < 64; k++) {
+		size_t i = 64UL * w + k;
+		bool is = p->has_service[c->service[i]] | (p->kind == c->kind[i]) |
+			  has_port(p, c->port[0][i]) | has_port(p, c->port[1][i]) |
+			  ((c->flags[i] & match) != 0);
+
+		good |= (uint64_t)is << k;
+		protocol |= (uint64_t)((p->protocol < 0) | (p->protocol == c->proto[i])) << k;
+	}
+	return (good | by_pattern) & protocol;
+}
+
+void profile_run(const struct profile *p, const struct rows *rows, const struct found *found,
+		 uint64_t *bits)
+{
+	uint32_t words = (rows->n + 63) / 64;
+	uint64_t *set = p->patterns ? calloc(words + 1UL, sizeof(*set)) : NULL;
+
+	for (uint32_t i = 0; set && i < p->patterns; i++) {
+		const struct found_pattern *f =
+			found_named(found, p->pattern[i], strlen(p->pattern[i]));
+
+		if (f)
+			found_mark(found, f, set);
+	}
+	for (uint32_t w = 0; w < words; w++)
+		if (bits[w])
+			bits[w] &= p->enabled ? run_word(p, &rows->col, w, set ? set[w] : 0) : 0;
+	free(set);
+}
+
 const struct profile *profile_primary(const struct profiles *p, const struct rows *rows,
 				      const struct found *found, uint32_t row)
 {
@@ -463,7 +496,7 @@ const struct profile *profile_primary(const struct profiles *p, const struct row
 	for (uint32_t i = 0; i < p->n; i++) {
 		if (!profile_matches(&p->at[i], rows, found, row))
 			continue;
-		if (names_service(&p->at[i], &rows->row[row].s))
+		if (p->at[i].has_service[rows->col.service[row]])
 			return &p->at[i];
 		first = first ? first : &p->at[i];
 	}

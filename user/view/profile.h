@@ -38,6 +38,8 @@ struct profile {
 	uint16_t service[PROFILE_LIST], port[PROFILE_LIST];
 	char pattern[PROFILE_LIST][48];
 	uint32_t services, ports, patterns;
+	uint8_t has_service[256];
+	uint64_t has_port[65536 / 64];
 	char direction[8], mode[8], transform[160]; /* transform: a chain, "" = none */
 	struct hide_rule rule[PROFILE_LIST];
 	uint32_t rules;
@@ -57,6 +59,9 @@ void profiles_close(struct profiles *p);
 const struct profile *profile_find(const struct profiles *p, const char *id, size_t n);
 bool profile_matches(const struct profile *p, const struct rows *rows, const struct found *found,
 		     uint32_t row);
+/* The same of many rows: of those whose bit is set, the others lose theirs. */
+void profile_run(const struct profile *p, const struct rows *rows, const struct found *found,
+		 uint64_t *bits);
 /* The one that says how to show a stream, or NULL. */
 const struct profile *profile_primary(const struct profiles *p, const struct rows *rows,
 				      const struct found *found, uint32_t row);

@@ -192,6 +192,7 @@ void rows_put(struct rows *r, uint32_t i, const struct news_stream *s)
 	c->first_s[i] = (uint32_t)(s->first_ns / 1000000000);
 	c->last_s[i] = (uint32_t)(s->last_ns / 1000000000);
 	c->bytes[i] = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+	rows_set(r, i, ROW_V6, s->key.v6);
 	rows_set(r, i, ROW_GAP, s->gap_bytes);
 	rows_set(r, i, ROW_CUT, s->cut_bytes);
 	rows_set(r, i, ROW_ANOMALY, s->anomalies);

@@ -29,7 +29,8 @@ enum row_flag {
 	ROW_CONFLICT = 1 << 7,
 	ROW_NOTE = 1 << 8,
 	ROW_CUT = 1 << 9,
-	ROW_RECENT = 1 << 10, /* private */
+	ROW_V6 = 1 << 10,
+	ROW_RECENT = 1 << 11, /* private */
 };
 
 struct row {
