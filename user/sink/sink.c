@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct sink {
 	bool regular;
 	pthread_t thread;
 	bool started;
+	sem_t work; /* posted for each full buffer, and for what else the thread shall look at */
 	int folder; /* of the file, for rotation; -1 where it cannot be rotated */
 	const char *name;
 	_Atomic bool stop, failed, pipe_closed, rotate;
@@ -203,13 +205,23 @@ static void rotate(struct sink *s)
 static void *run(void *arg)
 {
 	struct sink *s = arg;
+	bool busy = false;
 
-	/* It never spins: the cores are the workers'. */
+	/* It never spins: the cores are the workers'.  While buffers come it looks for them, which
+	 * costs less than to be woken for each; then it sleeps until the next. */
 	while (!atomic_load_explicit(&s->stop, memory_order_acquire)) {
 		if (atomic_exchange_explicit(&s->rotate, false, memory_order_relaxed))
 			rotate(s);
-		if (!drain(s))
+		if (drain(s)) {
+			busy = true;
+		} else if (busy) {
+			busy = false;
 			nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+		} else {
+			sem_wait(&s->work); /* interrupted: a look more */
+			while (sem_trywait(&s->work) == 0)
+				; /* one look is enough for all */
+		}
 	}
 	drain(s);
 	return NULL;
@@ -225,6 +237,7 @@ int sink_open(struct sink **out, const struct sink_conf *conf)
 		return -ENOMEM;
 	s->conf = *conf;
 	s->fd = s->folder = -1;
+	sem_init(&s->work, 0, 0);
 	s->box = aligned_alloc(64, conf->workers * sizeof(*s->box));
 	if (!s->box) {
 		free(s);
@@ -265,6 +278,7 @@ static void stop_thread(struct sink *s)
 	if (!s->started)
 		return;
 	atomic_store_explicit(&s->stop, true, memory_order_release);
+	sem_post(&s->work);
 	pthread_join(s->thread, NULL);
 	s->started = false;
 }
@@ -324,6 +338,7 @@ char *sink_next(struct sink *s, uint32_t worker, size_t used)
 	}
 	box->used[box->current] = (uint32_t)used;
 	ring_push(&box->full, box->current);
+	sem_post(&s->work); /* a system call only where the thread sleeps */
 	box->current = next;
 	return sink_buffer(s, worker);
 }
@@ -342,6 +357,7 @@ void sink_line(struct sink *s, const char *line, size_t len)
 void sink_rotate(struct sink *s)
 {
 	atomic_store_explicit(&s->rotate, true, memory_order_relaxed);
+	sem_post(&s->work);
 }
 
 bool sink_failed(const struct sink *s)
