@@ -21,7 +21,7 @@
 
 #define NS_PER_MS  1000000ULL
 #define FLUSH_NS   (100 * NS_PER_MS) /* records are handed on at least this often */
-#define BUSY_NS    (10 * NS_PER_MS)  /* without a packet: poll() instead */
+#define GIVEN_NS   (20 * NS_PER_MS)  /* nobody wakes a worker that is given packets: it looks */
 #define POLL_MS    50
 #define LATE_NS    NS_PER_S /* packets reach a worker within this time, or the rings are too small */
 #define CONTROL_NS (20 * NS_PER_MS)
@@ -37,9 +37,9 @@ struct worker {
 	struct defrag *defrag;
 	struct filter *filter; /* where the kernel cannot run it */
 	uint16_t own[LIVE_BATCH];
-	uint64_t last_packet_ns, last_flush_ns; /* CLOCK_MONOTONIC */
-	uint64_t clock_ns;                      /* of the last packet */
-	uint32_t pause_ns;                      /* between looks at the rings */
+	uint64_t busy_until_ns, last_flush_ns; /* CLOCK_MONOTONIC */
+	uint64_t clock_ns;                     /* of the last packet */
+	struct live_pace pace;
 	_Atomic bool drained;
 };
 
@@ -169,6 +169,15 @@ static uint64_t wall_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* Milliseconds that a worker may sleep: records and rows are not to be older than FLUSH_NS. */
+static int until_flush(const struct worker *w, uint64_t now)
+{
+	uint64_t since = now - w->last_flush_ns;
+	int left = since < FLUSH_NS ? (int)((FLUSH_NS - since) / NS_PER_MS) + 1 : 1;
+
+	return left < POLL_MS ? left : POLL_MS;
+}
+
 /* Nothing waits: flows that have been idle end, and the worker sleeps. */
 static void rest(struct worker *w, struct shard *s, uint64_t now)
 {
@@ -180,12 +189,18 @@ static void rest(struct worker *w, struct shard *s, uint64_t now)
 		shard_idle(s, idle);
 		w->last_flush_ns = now;
 	}
-	if (now - w->last_packet_ns < BUSY_NS)
-		nanosleep(&(struct timespec){.tv_nsec = w->pause_ns}, NULL);
+	if (now < w->busy_until_ns)
+		nanosleep(&(struct timespec){.tv_nsec = w->pace.pause_ns}, NULL);
 	else
-		live_wait(w->c->r->live, w->index, POLL_MS,
+		live_wait(w->c->r->live, w->index, until_flush(w, now),
 			  w->c->r->api ? w->c->r->desk.way[w->index].wake : -1);
 	s->counts.ticks[STAGE_wait] += clock_ticks() - start;
+}
+
+static void stay_busy(struct worker *w, uint64_t until_ns)
+{
+	if (w->busy_until_ns < until_ns)
+		w->busy_until_ns = until_ns;
 }
 
 static bool all_drained(const struct capture *c)
@@ -202,21 +217,19 @@ static void *work(void *arg)
 	struct capture *c = w->c;
 	struct shard *s = &c->r->shard[w->index];
 
-	w->last_packet_ns = w->last_flush_ns = clock_ns();
+	w->last_flush_ns = clock_ns();
 	for (;;) {
 		int phase = atomic_load_explicit(&c->phase, memory_order_acquire);
 		bool end = all_drained(c);
 		/* What others hand over is mostly older than what waits in the rings. */
-		bool any = c->workers > 1 && receive(w, s);
-		uint64_t now;
+		bool given = c->workers > 1 && receive(w, s), any = take(w, s) || given;
+		uint64_t now = clock_ns();
 
-		any |= take(w, s);
-		now = clock_ns();
 		s->defrag = *defrag_counts(w->defrag);
 		health_answer(c->health, s);
 		answer_look(s, any);
 		if (any) {
-			w->last_packet_ns = now;
+			stay_busy(w, now + (given ? GIVEN_NS : w->pace.busy_ns));
 			if (now - w->last_flush_ns >= FLUSH_NS && phase == PHASE_RUN) {
 				shard_idle(s, w->clock_ns);
 				w->last_flush_ns = now;
@@ -286,7 +299,7 @@ static int open_worker(struct capture *c, uint32_t i)
 
 	w->c = c;
 	w->index = i;
-	w->pause_ns = live_pause_ns(c->r->live, i);
+	w->pace = live_pace(c->r->live, i);
 	err = live_block_open(c->r->live, i, &w->block);
 	if (err == 0)
 		err = packets_open(&w->packets, LIVE_BATCH);

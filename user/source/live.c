@@ -30,9 +30,13 @@
 #define LINKTYPE_ETHERNET 1U
 #define LINKTYPE_RAW      101U /* IP without a link-layer header */
 #define TAP_SPACING       2U   /* blocks that a ring has at least */
-/* Frames of a tap are seen block by block, after up to 10 ms: looks more often find nothing. */
-#define PAUSE_NS        100000U
+/* To be woken for each of a few frames costs more than to look for them. */
+#define PAUSE_NS 100000U
+#define BUSY_NS  10000000U
+/* Frames of a tap are seen block by block, after up to 10 ms: looks more often find nothing, and
+ * where one finds nothing, the kernel's wake-up for the next block is the cheapest. */
 #define PAUSE_BLOCKS_NS 1000000U
+#define BUSY_BLOCKS_NS  PAUSE_BLOCKS_NS
 #define BLOCKS_MS       10U  /* a shorter time than this was asked for by the user */
 #define BLOCKS_MANY     128U /* 10 Gbit/s fill ten in a pause */
 
@@ -580,16 +584,17 @@ void live_wait(struct live *l, uint32_t w, int ms, int wake)
 	}
 }
 
-uint32_t live_pause_ns(const struct live *l, uint32_t w)
+struct live_pace live_pace(const struct live *l, uint32_t w)
 {
 	const struct live_worker *worker = &l->worker[w];
+	struct live_pace frames = {.pause_ns = PAUSE_NS, .busy_ns = BUSY_NS};
 
 	if (l->conf.timeout_ms < BLOCKS_MS)
-		return PAUSE_NS;
+		return frames;
 	for (uint32_t i = 0; i < worker->lanes; i++)
 		if (!worker->lane[i].tap || worker->lane[i].tap->blocks < BLOCKS_MANY)
-			return PAUSE_NS;
-	return PAUSE_BLOCKS_NS;
+			return frames;
+	return (struct live_pace){.pause_ns = PAUSE_BLOCKS_NS, .busy_ns = BUSY_BLOCKS_NS};
 }
 
 void live_set_clock(struct live *l)

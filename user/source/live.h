@@ -97,9 +97,14 @@ uint32_t live_fill(struct live *l, uint32_t worker, struct block *b);
 void live_release(struct live *l, uint32_t worker);
 
 /* Sleeps until a frame waits, at most ms. */
+/* `wake`: a descriptor that ends the sleep too, or -1. */
 void live_wait(struct live *l, uint32_t worker, int ms, int wake);
-/* How long the worker may sleep between looks at its rings, while packets come. */
-uint32_t live_pause_ns(const struct live *l, uint32_t worker);
+/* How often the worker looks at its rings while packets come: it sleeps pause_ns in between, and
+ * calls live_wait where it has found none for busy_ns. */
+struct live_pace {
+	uint32_t pause_ns, busy_ns;
+};
+struct live_pace live_pace(const struct live *l, uint32_t worker);
 
 /* The clock that CLOCK_MONOTONIC times of the kernel are turned into wall time with. */
 void live_set_clock(struct live *l);
