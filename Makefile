@@ -162,9 +162,11 @@ run-fuzz: $(FUZZ:tests/fuzz_%.c=$O/fuzz/%)
 		$$f -close_fd_mask=2 -max_len=4096 -max_total_time=$(FUZZ_SECONDS) \
 			-print_final_stats=1 -artifact_prefix=$O/fuzz/ $O/corpus/$$n \
 			$$(ls -d tests/seeds/$$n 2>/dev/null) || exit 1; done
+# Requests are fuzzed without the server.
+$O/fuzz/request: NOT := api/http.c
 $O/fuzz/%: tests/fuzz_%.c $(filter-out user/main.c,$(SRC)) $(RE:%.re=$O/%.re.c) | $(SKEL)
 	$(call say,FUZZ)
-	$Qclang -std=gnu11 $(CPPFLAGS) $(FUZZ_FLAGS) $^ -o $@ $(LIBS)
+	$Qclang -std=gnu11 $(CPPFLAGS) $(FUZZ_FLAGS) $(filter-out $(NOT),$^) -o $@ $(LIBS)
 
 # SCALE=0.02 for a quick run; BENCH_DIR for captures of some GB.
 SCALE ?= 1
