@@ -275,6 +275,21 @@ void profile_hide(struct api *a, struct call *c)
 	reply_rules(a, c);
 }
 
+static void use_analyzers(struct api *a, const struct profile *p)
+{
+	for (uint32_t w = 0; w < a->conf->workers && (p->http >= 0 || p->websocket >= 0); w++) {
+		struct ask *q = ask_take(&a->run->desk);
+
+		if (!q)
+			return;
+		q->kind = ASK_ANALYZERS;
+		q->worker = (uint16_t)w;
+		q->http = p->http;
+		q->websocket = p->websocket;
+		ask_send(&a->run->desk, q);
+	}
+}
+
 /* Its preset is what the client applies; its analyzer settings hold from the next stream on where
  * they can change in a run. */
 void profile_activate(struct api *a, struct call *c)
@@ -284,6 +299,7 @@ void profile_activate(struct api *a, struct call *c)
 	if (!p)
 		return;
 	a->active = p;
+	use_analyzers(a, p);
 	saved_put(a->view.saved, "profile", ACTIVE, p->id);
 	deltas_add(&a->view.deltas, DELTA_VIEW, NULL, 0);
 	out_object(&c->out, NULL);

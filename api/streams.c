@@ -509,9 +509,29 @@ static void detail_done(struct api *a, struct call *c, struct ask *q)
 	call_reply(c, 200);
 }
 
+/* Matches that found no room on their way here are looked for again, and come as changes. */
+static void look_again(struct api *a, uint32_t row)
+{
+	struct news_stream *s = &a->view.rows.row[row].s;
+	struct ask *q = s->not_shown ? ask_take(&a->run->desk) : NULL;
+
+	if (!q)
+		return;
+	q->kind = ASK_AGAIN;
+	q->stream = s->id;
+	q->entry = s->entry;
+	q->worker = s->worker;
+	ask_send(&a->run->desk, q);
+	s->not_shown = 0;
+}
+
 void stream_get(struct api *a, struct call *c)
 {
+	uint32_t row = rows_find(&a->view.rows, c->id);
 	struct ask *q = call_question(a, c, ASK_DETAIL);
+
+	if (row != ROW_NONE)
+		look_again(a, row);
 
 	if (q)
 		call_ask(a, c, q, detail_done);

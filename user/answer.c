@@ -14,6 +14,7 @@
 #define HEADER      2048U      /* bytes of a message that come with it */
 #define HEADER_TIME 5000000ULL /* ticks to find them in: some 2 ms */
 #define SERVE_MS    1000
+#define AGAIN_BYTES (16UL << 20)
 
 static struct content_range window_of(const struct ask *a)
 {
@@ -291,6 +292,21 @@ static void rescan_leave(struct archive *r)
 	r->rescan_entry = 0;
 }
 
+/* All that is kept of one stream, up to a bound: what was found in it before is known by then. */
+static void again(struct shard *s, struct archived *e, struct ask *a)
+{
+	struct archive *r = &s->archive;
+	struct content_view v = archive_view(s, e);
+
+	if (!rescan_ready(s))
+		return;
+	r->rescan_entry = a->entry + 1;
+	rescan_begin(r->rescan, &v);
+	a->more = !rescan_step(r->rescan, AGAIN_BYTES);
+	r->rescan_entry = 0; /* a rescan of all that was here begins this stream anew */
+	e->not_shown = 0;
+}
+
 /* From entry a->from on, until a->limit bytes are scanned; a->next[0]: where to go on. */
 static void rescan(struct shard *s, struct ask *a)
 {
@@ -342,6 +358,10 @@ static bool answer(struct shard *s, struct ask *a)
 	case ASK_RESCAN:
 		rescan(s, a);
 		return true;
+	case ASK_ANALYZERS:
+		s->talk.use_http = a->http < 0 ? s->talk.use_http : a->http;
+		s->talk.use_websocket = a->websocket < 0 ? s->talk.use_websocket : a->websocket;
+		return true;
 	case ASK_PATTERNS:
 		rescan_leave(&s->archive);
 		if (alert_use(s, a->patterns) < 0)
@@ -372,6 +392,9 @@ static bool answer(struct shard *s, struct ask *a)
 		break;
 	case ASK_MESSAGE_AT:
 		message_at(s, e, a);
+		break;
+	case ASK_AGAIN:
+		again(s, e, a);
 		break;
 	case ASK_KEEP:
 		archive_pin(s, a->entry, a->keep);

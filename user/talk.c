@@ -74,6 +74,8 @@ int talk_open(struct shard *s)
 		.states = (uint32_t)(s->conf->websocket_states / s->conf->workers) + 1};
 	int err;
 
+	s->talk.use_http = s->conf->parse_http;
+	s->talk.use_websocket = s->conf->parse_websocket;
 	s->talk.host = (struct parse_host){
 		.http = on_http, .body = on_body, .websocket = on_websocket, .anomaly = on_anomaly};
 	http.bodies = s->alerts.on || s->extract.on;
@@ -107,9 +109,9 @@ static uint8_t reader_of(const struct shard *s, enum service_name name)
 {
 	if (s->conf->no_parser)
 		return TALK_NONE;
-	if (name == SERVICE_HTTP && s->conf->parse_http)
+	if (name == SERVICE_HTTP && s->talk.use_http)
 		return TALK_HTTP;
-	return name == SERVICE_WEBSOCKET && s->conf->parse_websocket ? TALK_WEBSOCKET : TALK_NONE;
+	return name == SERVICE_WEBSOCKET && s->talk.use_websocket ? TALK_WEBSOCKET : TALK_NONE;
 }
 
 static struct parse_side side_of(const struct stream *st, uint8_t dir)

@@ -22,9 +22,10 @@ struct talk {
 	struct parse_host host;
 	struct http1 http;
 	struct websocket websocket;
-	uint32_t slot;    /* of the stream in hand */
-	uint64_t told;    /* messages of the packet in hand */
-	uint64_t surplus; /* messages beyond conf chunk_messages, of all */
+	bool use_http, use_websocket; /* for streams from now on */
+	uint32_t slot;                /* of the stream in hand */
+	uint64_t told;                /* messages of the packet in hand */
+	uint64_t surplus;             /* messages beyond conf chunk_messages, of all */
 	uint8_t again[TALK_AGAIN];
 };
 

@@ -35,6 +35,8 @@ enum ask_kind {
 	ASK_TOTALS,     /* all that the shard counts */
 	ASK_PATTERNS,   /* from now on look for these */
 	ASK_RESCAN,     /* a slice of what is kept, with the patterns in use */
+	ASK_AGAIN,      /* the same of one stream, whose matches were not all shown */
+	ASK_ANALYZERS,  /* from now on use these parsers for new streams */
 };
 
 enum ask_status {
@@ -95,6 +97,7 @@ struct ask {
 	uint32_t limit;
 	bool keep;
 	const struct pattern_set *patterns;
+	int8_t http, websocket; /* ASK_ANALYZERS: -1 as it is, else whether it is used */
 	/* the answer */
 	enum ask_status got;
 	uint32_t n, total;

@@ -228,6 +228,32 @@ static int read_presets(const struct reading *r, struct json_object *o, struct p
 	return 0;
 }
 
+/* {"http": {"enabled": true}}: of the parsers there are. */
+static int read_analyzers(const struct reading *r, struct profile *p)
+{
+	struct json_object *v;
+
+	p->http = p->websocket = -1;
+	if (!p->analyzers)
+		return 0;
+	json_object_object_foreach(p->analyzers, name, settings)
+	{
+		int8_t *to = strcmp(name, "http") == 0        ? &p->http
+			     : strcmp(name, "websocket") == 0 ? &p->websocket
+							      : NULL;
+
+		if (!to)
+			return refuse(r, "analyzers", "names a parser that there is not");
+		if (!json_object_is_type(settings, json_type_object) ||
+		    !json_object_object_get_ex(settings, "enabled", &v) ||
+		    !json_object_is_type(v, json_type_boolean) ||
+		    json_object_object_length(settings) != 1)
+			return refuse(r, "analyzers", "takes enabled, true or false, of each");
+		*to = json_object_get_boolean(v);
+	}
+	return 0;
+}
+
 static int read_choice(const struct reading *r, const char *member, const char *value,
 		       const char *const *choices)
 {
@@ -304,7 +330,9 @@ static int read_profile(struct reading *r, struct json_object *o, struct profile
 		err = read_transform(r, o, p);
 	if (err == 0)
 		err = read_rest(r, o, p);
-	return err == 0 ? read_presets(r, o, p) : err;
+	if (err == 0)
+		err = read_presets(r, o, p);
+	return err == 0 ? read_analyzers(r, p) : err;
 }
 
 static void drop(struct profile *p)

@@ -44,6 +44,8 @@ struct profile {
 	struct hide_rule rule[PROFILE_LIST];
 	uint32_t rules;
 	struct json_object *preset, *analyzers; /* or NULL; as given */
+	/* of analyzers, what can change in a run: -1 nothing is said, else whether it is used */
+	int8_t http, websocket;
 };
 
 struct profiles {
