@@ -182,10 +182,16 @@ bench-live:
 	$Q$(SUB) $O/rm-xdp $O/perf/send $O/perf/recv $O/perf/steer
 	$Qperf/live --out $O $(LIVE_ARGS)
 
+# The HTTP API: what answers cost, and what clients cost; part of it needs root.
+bench-api:
+	$Qtools/deps bench
+	$Q$(SUB) $O/rm-xdp $O/perf/gen $O/perf/send
+	$Qperf/api --out $O --scale $(SCALE) $(if $(BENCH_DIR),--dir $(BENCH_DIR)) $(API_ARGS)
+
 clean:
 	rm -rf .out .out-*
 .PHONY: all demo check run-check check-live run-live run-unit grade lint run-lint fuzz run-fuzz bench \
-	bench-live clean
+	bench-live bench-api clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(SKEL:.skel.h=.bpf.d) $(OBJ:.o=.d) $(TEST:%.c=$O/%.d) $O/tools/mkpcap.d $O/tests/golden.d \

@@ -249,7 +249,7 @@ static int read_analyzers(const struct reading *r, struct profile *p)
 		    !json_object_is_type(v, json_type_boolean) ||
 		    json_object_object_length(settings) != 1)
 			return refuse(r, "analyzers", "takes enabled, true or false, of each");
-		*to = json_object_get_boolean(v);
+		*to = json_object_get_boolean(v) ? 1 : 0;
 	}
 	return 0;
 }
