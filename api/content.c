@@ -233,7 +233,21 @@ static void out_highlights(struct api *a, struct call *c, const struct bounds *b
 	out_u64(o, "dropped_highlights", dropped);
 }
 
-static void out_conflicts(struct call *c, const struct ask *q)
+/* The packet whose byte stayed, where the window has it. */
+static uint64_t kept_packet(struct api *a, const struct ask *q, uint64_t off)
+{
+	struct place_packet p;
+
+	for (uint32_t i = 0; i < q->n; i++) {
+		const struct ask_segment *g = &q->segment[i];
+
+		if (g->kind == SEGMENT_DATA && off >= g->off && off < g->off + g->len)
+			return packet_of(a, g, &p) ? p.number : 0;
+	}
+	return 0;
+}
+
+static void out_conflicts(struct api *a, struct call *c, const struct ask *q)
 {
 	struct out *o = &c->out;
 
@@ -246,6 +260,12 @@ static void out_conflicts(struct call *c, const struct ask *q)
 		out_object(o, NULL);
 		out_u64(o, "start", x->off);
 		out_u64(o, "end", x->off + x->len);
+		if (x->loser_is_new) {
+			uint64_t kept = kept_packet(a, q, x->off);
+
+			if (kept)
+				out_u64(o, "kept_packet", kept);
+		}
 		if (x->number)
 			out_u64(o, x->loser_is_new ? "other_packet" : "kept_packet", x->number);
 		out_base64(o, "other_base64", span_of(x->bytes, x->len));
@@ -449,7 +469,7 @@ static void content_done(struct api *a, struct call *c, struct ask *q)
 	out_holes(o, "gaps", q, false);
 	out_holes(o, "evicted", q, true);
 	out_highlights(a, c, &bounds, row);
-	out_conflicts(c, q);
+	out_conflicts(a, c, q);
 	if (!chain.n) {
 		finish_content(c);
 		return;
@@ -637,6 +657,7 @@ static void out_message(struct out *o, const struct ask *q, const struct ask_mes
 	out_text(o, "status", statuses[m->status]);
 	out_text(o, "direction", directions[m->dir]);
 	out_u64(o, "tx_id", m->tx_id);
+	out_u64(o, "ordinal", m->ordinal);
 	out_text(o, "summary", m->summary);
 	out_u64(o, "logical_start", m->start);
 	out_u64(o, "logical_end", m->end);
@@ -682,6 +703,7 @@ static void messages_done(struct api *a, struct call *c, struct ask *q)
 		out_text(o, "next_cursor", cursor);
 	else
 		out_null(o, "next_cursor");
+	out_u64(o, "total", q->total);
 	out_u64(o, "dropped", q->dropped);
 	finish_content(c);
 }

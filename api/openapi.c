@@ -59,12 +59,13 @@ static const struct {
 	 "start_line str, -method str, -target str, version str, -status_code str, -reason str, "
 	 "headers [{name str, value str}], headers_truncated bool"},
 	{"Message",
-	 "message_id id, protocol str, kind str, status str, direction str, tx_id int, "
+	 "message_id id, protocol str, kind str, status str, direction str, tx_id int, ordinal "
+	 "int, "
 	 "summary str, logical_start int, logical_end int, header_start int?, header_end int?, "
 	 "body_start int?, body_end int?, wire_bytes int, header_bytes int, body_bytes int, "
 	 "http Http?"},
-	{"Messages",
-	 "stream_id id, stream_id_hex id, messages [Message], next_cursor str?, dropped int"},
+	{"Messages", "stream_id id, stream_id_hex id, messages [Message], next_cursor str?, total "
+		     "int, dropped int"},
 	{"Shown", "bytes_len int, kind str, -text str, -lossy bool, -wide [[int]], "
 		  "-rows [{logical_start int, hex str, ascii str}], base64 base64"},
 	{"Packet", "start int, -number int, timestamp time"},

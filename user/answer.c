@@ -200,18 +200,23 @@ static void put_header(struct shard *s, const struct archived *e, struct ask *a)
 
 static void messages(struct shard *s, const struct archived *e, struct ask *a)
 {
-	uint64_t cursor = a->from, until = clock_ticks() + HEADER_TIME;
+	uint64_t cursor = 0, until = clock_ticks() + HEADER_TIME;
 	uint8_t a_dir = archive_a_dir(s, e);
 	const struct message *m;
 
-	while ((m = messages_next(&s->archive.messages, a->entry, &cursor))) {
+	for (uint32_t ordinal = 0; (m = messages_next(&s->archive.messages, a->entry, &cursor));
+	     ordinal++) {
 		if (!wanted(a, m, m->dir ^ a_dir))
+			continue;
+		a->total++;
+		if (cursor <= a->from)
 			continue;
 		if (a->n == a->limit || a->n == ASK_MESSAGES) {
 			a->more = true;
-			break;
+			continue; /* counted all the same */
 		}
 		put_message(a, m, m->dir ^ a_dir, cursor);
+		a->message[a->n - 1].ordinal = ordinal;
 		if (clock_ticks() < until)
 			put_header(s, e, a);
 	}

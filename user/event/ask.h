@@ -65,7 +65,7 @@ struct ask_conflict {
 struct ask_message {
 	uint64_t start, header_end, end;
 	uint64_t cursor; /* to go on behind it */
-	uint32_t tx_id;
+	uint32_t tx_id, ordinal; /* ordinal: among those that are kept, from 0 */
 	uint8_t dir, protocol, kind, status;
 	char summary[48];
 	uint32_t at, have; /* its header, or its first bytes, in the room */
