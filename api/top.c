@@ -9,7 +9,8 @@
 
 enum by { BY_HOST, BY_PAIR, BY_PORT, BY_SERVICE, BY_PATTERN, BY_ANOMALY };
 
-#define GROUPS (1U << 18) /* those beyond are left out */
+#define GROUPS   (1U << 18) /* those beyond are left out */
+#define TOP_MOST 201U       /* rows of an answer, and room to move them */
 
 struct group {
 	uint8_t key[33];
@@ -159,13 +160,31 @@ static void name_group(struct api *a, enum by by, const struct group *g, char *o
 	}
 }
 
-static int by_bytes(const void *a, const void *b)
+static bool is_larger(const struct group *x, const struct group *y)
 {
-	const struct group *x = a, *y = b;
+	return x->bytes != y->bytes ? x->bytes > y->bytes
+				    : memcmp(x->key, y->key, sizeof(x->key)) < 0;
+}
 
-	if (x->bytes != y->bytes)
-		return x->bytes > y->bytes ? -1 : 1;
-	return memcmp(x->key, y->key, sizeof(x->key));
+/* The largest, largest first: how many. */
+static uint32_t pick(const struct tally *t, const struct group *top[TOP_MOST], uint64_t limit)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < 2 * GROUPS; i++) {
+		const struct group *g = &t->at[i];
+		uint32_t at = n;
+
+		if (!g->used || (n == limit && !is_larger(g, top[n - 1])))
+			continue;
+		while (at && is_larger(g, top[at - 1]))
+			at--;
+		if (n < limit)
+			n++;
+		memmove(&top[at + 1], &top[at], (n - at - 1) * sizeof(top[0]));
+		top[at] = g;
+	}
+	return n;
 }
 
 void top_get(struct api *a, struct call *c)
@@ -175,8 +194,9 @@ void top_get(struct api *a, struct call *c)
 	uint64_t limit = call_value(c, "limit")->number;
 	struct tally t = {.at = calloc(2UL * GROUPS, sizeof(*t.at))};
 	struct out *o = &c->out;
+	const struct group *top[TOP_MOST];
 	char name[128];
-	uint32_t n = 0;
+	uint32_t n;
 
 	if (!t.at) {
 		call_error(c, 503, NULL, "out of memory");
@@ -189,21 +209,18 @@ void top_get(struct api *a, struct call *c)
 	for (uint32_t w = 0; w < (a->view.rows.n + 63) / 64; w++)
 		for (uint64_t left = a->view.bits[w]; left; left &= left - 1)
 			add_row(a, &t, by, 64 * w + (uint32_t)__builtin_ctzll(left));
-	for (uint32_t i = 0; i < 2 * GROUPS; i++)
-		if (t.at[i].used)
-			t.at[n++] = t.at[i];
-	qsort(t.at, n, sizeof(*t.at), by_bytes);
+	n = pick(&t, top, limit);
 	out_object(o, NULL);
 	out_text(o, "by", call_value(c, "by")->text);
 	out_array(o, "rows");
-	for (uint32_t i = 0; i < n && i < limit; i++) {
-		name_group(a, by, &t.at[i], name, sizeof(name));
+	for (uint32_t i = 0; i < n; i++) {
+		name_group(a, by, top[i], name, sizeof(name));
 		out_object(o, NULL);
 		out_text(o, "name", name);
-		out_u64(o, "packets", t.at[i].packets);
-		out_u64(o, "bytes", t.at[i].bytes);
-		out_u64(o, "streams", t.at[i].streams);
-		out_u64(o, "matches", t.at[i].matches);
+		out_u64(o, "packets", top[i]->packets);
+		out_u64(o, "bytes", top[i]->bytes);
+		out_u64(o, "streams", top[i]->streams);
+		out_u64(o, "matches", top[i]->matches);
 		out_end_object(o);
 	}
 	out_end_array(o);
