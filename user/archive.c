@@ -292,6 +292,16 @@ void archive_start(struct shard *s, uint32_t slot, uint64_t number)
 
 /* ---- rows ---- */
 
+/* Not from the event: that has them at the end of a connection only. */
+static void fill_tcp(const struct shard *s, uint32_t slot, uint8_t a_dir, struct news_stream *r)
+{
+	uint64_t rtt_us = tcp_handshake_rtt_ns(&s->tcp, slot) / 1000;
+
+	r->rtt_us = (uint32_t)(rtt_us < UINT32_MAX ? rtt_us : UINT32_MAX);
+	r->tcp_state = (uint8_t)tcp_state(&s->tcp, slot, a_dir);
+	r->midstream = tcp_is_midstream(&s->tcp, slot);
+}
+
 static void fill_row(const struct shard *s, uint32_t slot, uint32_t entry,
 		     const struct event_stream *e, struct news_stream *r)
 {
@@ -309,14 +319,11 @@ static void fill_row(const struct shard *s, uint32_t slot, uint32_t entry,
 	r->matches = e->matches;
 	r->not_shown = archive_at(&s->archive, entry)->not_shown;
 	r->messages = o->messages;
-	r->rtt_us = (uint32_t)(e->rtt_ns / 1000 < UINT32_MAX ? e->rtt_ns / 1000 : UINT32_MAX);
 	r->worker = (uint16_t)s->index;
 	r->service = e->service;
 	r->status = (uint8_t)e->status;
 	r->content_kind = (uint8_t)e->kind;
 	r->client_hi = e->a_dir;
-	r->tcp_state = (uint8_t)e->tcp_state;
-	r->midstream = e->midstream;
 	r->reason = (uint8_t)e->reason;
 	for (int i = 0; i < 2; i++) {
 		const struct event_direction *d = &e->dir[i];
@@ -331,6 +338,8 @@ static void fill_row(const struct shard *s, uint32_t slot, uint32_t entry,
 		r->chunks[i] = o->chunks[e->a_dir ^ i];
 		r->kinds[i] = (uint8_t)d->kind;
 	}
+	if (e->head.key.proto == 6)
+		fill_tcp(s, slot, e->a_dir, r);
 	r->line_len = (uint8_t)o->line_len;
 	memcpy(r->line, o->line, sizeof(r->line));
 }
