@@ -177,7 +177,7 @@ static void look(struct api *a)
 	follow_look(a, now);
 	if (now - a->second_ms >= 1000) {
 		a->second_ms = now;
-		http_reap(a->http, now);
+		http_reap(a->http);
 	}
 	if (a->status != RUN_RUNNING && now - a->tend_ms >= TEND_MS) {
 		a->tend_ms = now;

@@ -463,8 +463,9 @@ void http_abort(struct http_call *c)
 	}
 }
 
-void http_reap(struct http *h, uint64_t now)
+void http_reap(struct http *h)
 {
+	uint64_t now = now_ms(); /* not of before: pieces may have been sent since */
 	struct http_call *next;
 
 	for (struct http_call *c = h->first; c; c = next) {

@@ -92,7 +92,7 @@ int http_watch(struct http *h, int fd);
 /* No new connections or requests. */
 void http_stop(struct http *h);
 /* Once a second or so: closes the dead and the stuck. */
-void http_reap(struct http *h, uint64_t now_ms);
+void http_reap(struct http *h);
 
 /* The whole answer; bytes are copied.  The call is over for the host but not gone. */
 void http_reply(struct http_call *c, const struct http_answer *a, const void *bytes, size_t n);
