@@ -49,7 +49,10 @@ static void send_bytes(struct call *c, struct span bytes, uint64_t off, bool las
 		bytes.at += n;
 		off += n;
 	}
-	http_send(&c->http, o->base, out_len(o), last);
+	if (o->failed)
+		http_abort(&c->http);
+	else
+		http_send(&c->http, o->base, out_len(o), last);
 }
 
 /* ---- as it is ---- */
@@ -122,6 +125,8 @@ static void whole_gathered(struct api *a, struct call *c)
 				     .header = c->header < c->n ? c->header : c->n};
 	struct transform_chain chain;
 	struct transform_result r;
+	uint8_t *bytes = c->bytes;
+	struct span out;
 
 	if (!content_chain(a, c, &chain) ||
 	    transform_run(&chain, &in, (size_t)a->conf->max_transform, &r) < 0) {
@@ -130,11 +135,15 @@ static void whole_gathered(struct api *a, struct call *c)
 	}
 	if (!c->http.answered)
 		begin(c, c->dir ? "b_to_a-decoded" : "a_to_b-decoded");
-	send_bytes(c, r.status == TRANSFORM_APPLIED ? r.bytes : in.bytes, 0, c->other == 0);
-	transform_free(&r);
-	free(c->bytes);
 	c->bytes = NULL;
 	c->n = 0;
+	out = r.status == TRANSFORM_APPLIED ? r.bytes : in.bytes;
+	if (span_len(out) == 0 && c->other)
+		next_message(a, c); /* an empty body: nothing to send of it */
+	else
+		send_bytes(c, out, 0, c->other == 0);
+	transform_free(&r);
+	free(bytes);
 }
 
 static void message_found(struct api *a, struct call *c, struct ask *q)

@@ -428,6 +428,10 @@ void http_send(struct http_call *c, const void *bytes, size_t n, bool last)
 
 	if (!http_may_send(c))
 		return;
+	if (c->head) { /* its headers are all of it */
+		n = 0;
+		last = true;
+	}
 	if (n > l->room) {
 		char *more = realloc(l->piece, n);
 
@@ -442,7 +446,7 @@ void http_send(struct http_call *c, const void *bytes, size_t n, bool last)
 	c->waiting = true;
 	c->streaming = !last;
 	c->since_ms = now_ms();
-	h2o_send(l->req, &body, n && !c->head ? 1 : 0,
+	h2o_send(l->req, &body, n ? 1 : 0,
 		 last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
