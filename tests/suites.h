@@ -52,6 +52,10 @@
 	X(sink)                \
 	X(slice)               \
 	X(messages)            \
+	X(channel)             \
+	X(view)                \
+	X(deltas)              \
+	X(timeline)            \
 	X(transform)           \
 	X(transform_text)      \
 	X(transform_http)      \
