@@ -569,7 +569,34 @@ static void test_merged(void)
 	many(MOST, 14000, 30, 202);
 }
 
+/* A rescan tells all of it once more: what was told is known, also where it is no longer kept. */
+static void test_found_again(void)
+{
+	struct news_match m = {.kind = NEWS_MATCH, .stream = id_of(0), .signature = 7};
+	const struct known *k = &model.known[0];
+
+	model_open(64, 64, 1);
+	tell_stream(0);
+	for (m.from = 100; m.from < 110; m.from++) {
+		m.to = m.from + 1;
+		view_news(&model.v, (const uint8_t *)&m, sizeof(m));
+	}
+	CU_ASSERT_EQUAL(model.v.rows.row[k->row].stored, 4);
+	m.again = true;
+	for (int twice = 0; twice < 2; twice++)
+		for (m.from = 90; m.from < 110; m.from++) {
+			m.to = m.from + 1;
+			view_news(&model.v, (const uint8_t *)&m, sizeof(m));
+		}
+	CU_ASSERT_EQUAL(model.v.found.added, 20);
+	CU_ASSERT_EQUAL(model.v.rows.row[k->row].s.matches, k->s.matches + 10);
+	tell_stream(0); /* the worker does not count them */
+	CU_ASSERT_EQUAL(model.v.rows.row[k->row].s.matches, k->s.matches + 10);
+	view_close(&model.v);
+}
+
 CU_TestInfo view_tests[] = {
+	{"found_again", test_found_again},
 	{"few", test_few},       {"hundreds", test_hundreds}, {"thousands", test_thousands},
 	{"merged", test_merged}, CU_TEST_INFO_NULL,
 };

@@ -7,12 +7,19 @@
 
 #include "user/scan/pattern.h"
 
+/* Ends of the matches of a direction, the first and the last one that were told: each scan finds
+ * them in order, so what lies between was told, also where it is no longer kept. */
+struct told {
+	uint64_t first, last; /* last 0: none */
+};
+
 /* A pattern in a row. */
 struct pair {
 	uint32_t row;                /* ROW_NONE: free */
 	uint32_t pattern;            /* index */
 	uint32_t of_row, of_pattern; /* next; + 1 */
 	uint32_t before;             /* of the pattern, the one that names this; + 1 */
+	struct told told[2][2];      /* as it came and by rescans; by direction */
 };
 
 static struct found_match *match_at(const struct found *f, uint64_t position)
@@ -71,16 +78,50 @@ static uint32_t pattern_place(struct found *f, const struct news_match *m)
 	return f->n_patterns++;
 }
 
-static void count_pair(struct found *f, struct rows *rows, uint32_t row, uint32_t pattern)
+static struct pair *pair_of(const struct found *f, const struct rows *rows, uint32_t row,
+			    uint32_t pattern)
+{
+	for (uint32_t i = rows->row[row].pair; i; i = pair_at(f, i)->of_row)
+		if (pair_at(f, i)->pattern == pattern)
+			return pair_at(f, i);
+	return NULL;
+}
+
+static void note_told(struct pair *q, const struct news_match *m)
+{
+	struct told *t = &q->told[m->again][m->a_to_b];
+
+	if (m->decoded)
+		return;
+	if (!t->last)
+		t->first = m->to;
+	if (m->to > t->last)
+		t->last = m->to;
+}
+
+static bool was_told(const struct pair *q, const struct news_match *m)
+{
+	for (int again = 0; again < 2; again++) {
+		const struct told *t = &q->told[again][m->a_to_b];
+
+		if (t->last && t->first <= m->to && m->to <= t->last)
+			return true;
+	}
+	return false;
+}
+
+static void count_pair(struct found *f, struct rows *rows, uint32_t row, uint32_t pattern,
+		       const struct news_match *m)
 {
 	struct found_pattern *p = pattern_of(f, pattern);
-	struct pair *q;
+	struct pair *q = pair_of(f, rows, row, pattern);
 	uint32_t i;
 
 	p->matches++;
-	for (i = rows->row[row].pair; i; i = pair_at(f, i)->of_row)
-		if (pair_at(f, i)->pattern == pattern)
-			return;
+	if (q) {
+		note_told(q, m);
+		return;
+	}
 	if (f->pair_free) {
 		i = f->pair_free;
 		f->pair_free = pair_at(f, i)->of_row;
@@ -95,6 +136,7 @@ static void count_pair(struct found *f, struct rows *rows, uint32_t row, uint32_
 			   .pattern = pattern,
 			   .of_row = rows->row[row].pair,
 			   .of_pattern = p->pair};
+	note_told(q, m);
 	if (p->pair)
 		pair_at(f, p->pair)->before = i;
 	p->pair = i;
@@ -114,12 +156,16 @@ static void drop_first(struct found *f, struct rows *rows, uint32_t row)
 	r->stored--;
 }
 
-static bool is_known(const struct found *f, const struct rows *rows, uint32_t row,
+/* Whether a rescan's was told before: as one that is kept, or perhaps one that is not. */
+static bool is_known(const struct found *f, const struct rows *rows, uint32_t row, uint32_t pattern,
 		     const struct news_match *m)
 {
+	const struct pair *q = pattern == UINT32_MAX ? NULL : pair_of(f, rows, row, pattern);
 	const struct found_match *k;
 	uint32_t cursor = 0;
 
+	if (rows->row[row].lost && q && was_told(q, m))
+		return true;
 	while ((k = found_next(f, rows, row, &cursor)))
 		if (k->m.signature == m->signature && k->m.from == m->from && k->m.to == m->to &&
 		    k->m.a_to_b == m->a_to_b && !k->m.decoded)
@@ -131,13 +177,12 @@ bool found_add(struct found *f, struct rows *rows, uint32_t row, const struct ne
 {
 	struct row *r = &rows->row[row];
 	struct found_match *slot;
-	uint32_t pattern, at;
+	uint32_t pattern = pattern_place(f, m), at;
 
-	if (m->again && is_known(f, rows, row, m))
+	if (m->again && is_known(f, rows, row, pattern, m))
 		return false;
-	pattern = pattern_place(f, m);
 	if (pattern != UINT32_MAX)
-		count_pair(f, rows, row, pattern);
+		count_pair(f, rows, row, pattern, m);
 	f->added++;
 	if (f->conf.total == 0 || f->conf.per_stream == 0) {
 		f->dropped++;
@@ -145,6 +190,7 @@ bool found_add(struct found *f, struct rows *rows, uint32_t row, const struct ne
 	}
 	if (r->stored == f->conf.per_stream) {
 		f->dropped++;
+		r->lost = true;
 		drop_first(f, rows, row);
 	}
 	if (f->next - f->oldest == f->conf.total) {
@@ -152,6 +198,7 @@ bool found_add(struct found *f, struct rows *rows, uint32_t row, const struct ne
 
 		if (oldest->row != ROW_NONE) { /* it is its stream's oldest */
 			f->dropped++;
+			rows->row[oldest->row].lost = true;
 			drop_first(f, rows, oldest->row);
 		}
 		f->oldest++;

@@ -4,7 +4,7 @@
  * stream, how often.
  *
  * Owner:   the api thread.
- * Memory:  some 200 bytes per match, 24 per (stream, pattern), touched as they come.
+ * Memory:  some 200 bytes per match, 90 per (stream, pattern), touched as they come.
  * Bounds:  conf.total matches (the oldest of all goes), conf.per_stream of a stream (its oldest
  *          goes), conf.patterns patterns; all of it counted.
  */

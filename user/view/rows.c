@@ -181,6 +181,7 @@ void rows_put(struct rows *r, uint32_t i, const struct news_stream *s)
 	struct columns *c = &r->col;
 
 	r->row[i].s = *s;
+	r->row[i].s.matches += r->row[i].again;
 	c->service[i] = s->service.name;
 	c->proto[i] = s->key.proto;
 	c->status[i] = s->status;

@@ -37,9 +37,11 @@ struct row {
 	struct news_stream s;
 	uint32_t match_first, match_last; /* retained, oldest first (found.h); + 1 */
 	uint32_t stored;                  /* how many */
+	uint32_t again;                   /* found by rescans: the worker does not count them */
 	uint32_t pair;                    /* patterns that matched (found.h); + 1 */
 	uint16_t rule;                    /* hides it; + 1 */
 	uint8_t color;                    /* 0 = none */
+	bool lost;                        /* matches of it are not kept any more */
 	char *note;                       /* or NULL */
 };
 

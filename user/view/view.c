@@ -171,6 +171,8 @@ static void on_match(struct view *v, const struct news_match *m)
 	if (m->again) { /* the stream's own count knows nothing of it */
 		uint64_t before = r->s.matches++;
 
+		r->again++;
+
 		order_change(&v->order[ORDER_MATCH_COUNT], row, before, false);
 	}
 	rows_set(&v->rows, row, ROW_MATCH, true);
