@@ -261,7 +261,8 @@ static void on_again(struct scan_host *host, const struct scan_match *m)
 	struct shard *s =
 		(struct shard *)((char *)host - offsetof(struct shard, archive.rescan_host));
 
-	archive_again(s, s->archive.rescan_entry - 1, m);
+	if (s->archive.rescan_entry) /* else of a stream that was let go meanwhile */
+		archive_again(s, s->archive.rescan_entry - 1, m);
 }
 
 static bool rescan_ready(struct shard *s)
@@ -329,10 +330,12 @@ static void rescan(struct shard *s, struct ask *a)
 		bool done = true;
 
 		if (e->live) {
-			if (r->rescan_entry != at + 1) {
+			if (r->rescan_entry != at + 1 || r->rescan_id != e->id) {
 				v = archive_view(s, e);
-				r->rescan_entry = (uint32_t)at + 1;
+				r->rescan_entry = 0; /* what the one before still holds back */
 				rescan_begin(r->rescan, &v);
+				r->rescan_entry = (uint32_t)at + 1;
+				r->rescan_id = e->id;
 			}
 			done = rescan_step(r->rescan, RESCAN_BYTES);
 			left -= left < RESCAN_BYTES ? left : RESCAN_BYTES;
@@ -369,8 +372,10 @@ static bool answer(struct shard *s, struct ask *a)
 		return true;
 	case ASK_PATTERNS:
 		rescan_leave(&s->archive);
-		if (alert_use(s, a->patterns) < 0)
+		if (alert_use(s, a->patterns) < 0) {
+			alert_use(s, NULL); /* takes no memory, and leaves the set before */
 			a->got = ASK_GONE;
+		}
 		talk_bodies(s);
 		s->archive.changing = a;
 		return false;

@@ -354,10 +354,13 @@ static void row_now(const struct shard *s, uint32_t entry, struct news_stream *r
 	fill_row(s, slot, entry, &e, r);
 }
 
-static void settle_owed(struct archive *a, struct archived *e)
+static void send_owed(struct archive *a, struct archived *e, uint8_t *at)
 {
 	struct news_stream *r = owed_at(a, e->owed);
 
+	memcpy(at, r, sizeof(*r));
+	channel_submit(a->news);
+	a->counts.rows++;
 	r->entry = a->owed_free;
 	a->owed_free = e->owed;
 	e->owed = 0;
@@ -380,10 +383,7 @@ static bool flush_one(struct shard *s, uint32_t entry)
 		at = channel_reserve(a->news, sizeof(struct news_stream));
 		if (!at)
 			return false;
-		memcpy(at, owed_at(a, e->owed), sizeof(struct news_stream));
-		channel_submit(a->news);
-		a->counts.rows++;
-		settle_owed(a, e);
+		send_owed(a, e, at);
 	}
 	if (!e->live || e->ended || !(inventory_at(&s->inventory, e->slot)->flags & STREAM_MARKED))
 		return true;
@@ -489,12 +489,19 @@ static void tell(struct shard *s, const struct scan_match *m, struct news_match 
 }
 
 /* The view must know the stream before its matches. */
-static bool introduce(struct shard *s, uint32_t slot, uint32_t entry)
+static bool introduce(struct shard *s, uint32_t entry)
 {
 	struct archive *a = &s->archive;
+	struct archived *e = archive_at(a, entry);
 	uint8_t *at;
 
-	if (!(inventory_at(&s->inventory, slot)->flags & STREAM_MARKED))
+	if (e->owed) {
+		at = room(a, sizeof(struct news_stream), true);
+		if (!at)
+			return false;
+		send_owed(a, e, at);
+	}
+	if (e->ended || !(inventory_at(&s->inventory, e->slot)->flags & STREAM_MARKED))
 		return true;
 	at = room(a, sizeof(struct news_stream), true);
 	if (!at)
@@ -502,7 +509,7 @@ static bool introduce(struct shard *s, uint32_t slot, uint32_t entry)
 	row_now(s, entry, (struct news_stream *)at);
 	channel_submit(a->news);
 	a->counts.rows++;
-	told(s, slot);
+	told(s, e->slot);
 	return true;
 }
 
@@ -514,7 +521,7 @@ void archive_match(struct shard *s, uint32_t slot, const struct event_match *e)
 	s->archive.time.service[service].matches++;
 	if (entry == ARCHIVE_NONE)
 		return;
-	if (!introduce(s, slot, entry)) {
+	if (!introduce(s, entry)) {
 		s->archive.counts.matches_lost++;
 		archive_at(&s->archive, entry)->not_shown++;
 		return;
@@ -532,6 +539,11 @@ void archive_again(struct shard *s, uint32_t entry, const struct scan_match *m)
 {
 	struct archived *e = archive_at(&s->archive, entry);
 
+	if (!introduce(s, entry)) {
+		s->archive.counts.matches_lost++;
+		e->not_shown++;
+		return;
+	}
 	tell(s, m,
 	     &(struct news_match){.entry = entry,
 				  .a_to_b = (m->row & 1) == archive_a_dir(s, e),

@@ -75,6 +75,7 @@ struct archive {
 	struct rescan *rescan;
 	struct scan_host rescan_host;
 	uint32_t rescan_entry; /* + 1, 0 = none */
+	uint64_t rescan_id;    /* of its stream: the entry may have become another one's */
 	struct ask *changing;  /* ASK_PATTERNS until the set before is out of use */
 	uint64_t answer_due;   /* ticks */
 };
