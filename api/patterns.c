@@ -26,6 +26,7 @@
 #include "user/base/log.h"
 
 #define COMPILE_MS  10000U
+#define INSTALL_MS    20000U /* from its beginning */
 #define SLICE_BYTES (256U << 10) /* a slice of a worker's */
 #define WHY         (PATTERN_BYTES + 512)
 
@@ -56,6 +57,7 @@ struct patterns {
 	uint64_t since_ms;
 	struct pattern_set *coming; /* the workers go over to it */
 	uint32_t owed;
+	bool failed; /* of those who went over */
 	bool rescan_next;
 	/* a rescan */
 	struct {
@@ -227,7 +229,7 @@ static struct pattern_set *set_of(const struct list *l, int fd, char *why, size_
 }
 
 /* The workers go over to the new set. */
-static void install(struct api *a)
+static void install(struct api *a, uint64_t now)
 {
 	struct patterns *p = a->patterns;
 	struct ask *q[ASK_WORKERS];
@@ -235,9 +237,11 @@ static void install(struct api *a)
 
 	while (n < a->conf->workers && (q[n] = ask_take(&a->run->desk)))
 		n++;
-	if (n < a->conf->workers) { /* none, or all of them */
+	if (n < a->conf->workers) { /* none, or all of them: at one of the next looks */
 		while (n)
 			ask_put(q[--n]);
+		if (now - p->since_ms <= INSTALL_MS)
+			return;
 		pattern_set_free(p->coming);
 		p->coming = NULL;
 		give_up(a, 503, "too many questions are under way");
@@ -256,7 +260,7 @@ static void look_compiling(struct api *a, uint64_t now)
 {
 	struct patterns *p = a->patterns;
 	char why[WHY] = "out of memory";
-	int status;
+	int status = -1; /* where it cannot be had, the child was none that exits */
 
 	if (waitpid(p->pid, &status, WNOHANG) == 0) {
 		if (now - p->since_ms > COMPILE_MS)
@@ -269,7 +273,7 @@ static void look_compiling(struct api *a, uint64_t now)
 	} else {
 		p->coming = set_of(&p->wanted, p->out, why, sizeof(why));
 		if (p->coming)
-			install(a);
+			install(a, now);
 		else
 			give_up(a, 422, why[0] ? why : "the patterns cannot be compiled");
 	}
@@ -436,9 +440,14 @@ void patterns_answer(struct api *a, struct ask *q)
 		ask_put(q);
 		return;
 	}
+	p->failed |= q->got != ASK_GOOD;
 	ask_put(q);
 	if (--p->owed)
 		return;
+	if (p->failed)
+		log_line("no memory for the new patterns in every worker: those without look for "
+			 "none until the next change");
+	p->failed = false;
 	pattern_set_free(p->set);
 	p->set = p->coming;
 	p->coming = NULL;
@@ -478,6 +487,8 @@ void patterns_look(struct api *a, uint64_t now)
 
 	if (p->pid)
 		look_compiling(a, now);
+	else if (p->coming && !p->owed)
+		install(a, now);
 	if (p->rescanning && !p->owed)
 		look_rescan(a);
 }
@@ -492,7 +503,7 @@ void patterns_forget(struct api *a, const struct call *c)
 
 static bool is_busy(struct api *a, struct call *c)
 {
-	if (!a->patterns->pid && !a->patterns->owed)
+	if (!a->patterns->pid && !a->patterns->coming)
 		return false;
 	call_error(c, 503, "overloaded", "another change of the patterns is under way");
 	return true;

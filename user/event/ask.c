@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 _Static_assert(ASK_SHEETS <= RING_SIZE, "a ring is never full of sheets");
+_Static_assert(ASK_WORKERS <= ASK_SHEETS, "all workers can be asked the same");
 
 static struct ask *sheet_at(const struct ask_desk *d, uint32_t i)
 {

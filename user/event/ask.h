@@ -17,7 +17,7 @@
 #include "user/base/slots.h"
 #include "user/event/news.h"
 
-#define ASK_SHEETS   32U
+#define ASK_SHEETS   64U
 #define ASK_ROOM     (320U << 10)
 #define ASK_SEGMENTS 1024U /* in one answer */
 #define ASK_TURNS    512U
