@@ -142,8 +142,8 @@ bool places_find(struct places *p, uint64_t pos, struct place_packet *out)
 {
 	uint64_t block = pos / BLOCK_BYTES;
 
-	/* A record lies in the block it begins in, and may reach into the next. */
-	for (int back = 0; back < 2; back++, block--) {
+	/* A record lies in the block it begins in, and a large one reaches over the next ones. */
+	for (uint32_t back = 0; back <= REACH / BLOCK_BYTES; back++, block--) {
 		const struct table *t = table_of(p, block);
 		const struct row *row = (const struct row *)t->rows.base;
 		uint64_t base = block * BLOCK_BYTES;
@@ -161,8 +161,8 @@ bool places_find(struct places *p, uint64_t pos, struct place_packet *out)
 			tell(t, lo - 1, out);
 			return true;
 		}
-		if (block == 0)
-			break;
+		if (lo || block == 0)
+			break; /* the last one that begins before it ends before it, too */
 	}
 	return false;
 }
