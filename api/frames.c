@@ -16,7 +16,6 @@
 #include "user/decode/decode.h"
 
 #define PENDING     4096U /* fragments that wait for their datagram */
-#define IFACES      256U
 #define NICE        10
 #define SECTION     0x0a0d0d0aU
 #define ORDER_MAGIC 0x1a2b3c4dU
@@ -40,7 +39,7 @@ struct frames_job {
 	struct pending pending[PENDING];
 	uint32_t next;                /* place of the next one: the oldest goes */
 	uint32_t noted[BLOCK_FRAMES]; /* place + 1 of a block's fragments, by frame */
-	int16_t iface[IFACES];        /* number in the file, -1 = not described yet */
+	int16_t iface[IFACE_MAX];     /* number in the file, -1 = not described yet */
 	int16_t ifaces;
 	FILE *out;
 	int fd;
@@ -97,8 +96,6 @@ static uint32_t iface_of(struct frames_job *x, uint32_t i)
 	size_t name = strlen(f->name), padded = (name + 3) & ~(size_t)3;
 	uint32_t total = (uint32_t)(20 + (name ? 4 + padded : 0) + 8 + 4);
 
-	if (i >= IFACES)
-		return 0;
 	if (x->iface[i] >= 0)
 		return (uint32_t)x->iface[i];
 	put32(x, 1);
