@@ -13,7 +13,8 @@
 
 #include "api/inside.h"
 
-#define MOST UINT64_MAX
+#define MOST      UINT64_MAX
+#define TIME_MOST (1LL << 33) /* seconds: in the year 2242; nanoseconds have 64 bits */
 
 #define NUMBER(name, min, max, preset, help)                     \
 	{                                                        \
@@ -274,7 +275,7 @@ static bool time_of(const char *text, uint64_t *ns)
 	if (at) {
 		time_t t = timegm(&tm);
 
-		if (t < 0)
+		if (t < 0 || t > TIME_MOST)
 			return false;
 		*ns = (uint64_t)t * NS_PER_S;
 	} else {
@@ -284,7 +285,7 @@ static bool time_of(const char *text, uint64_t *ns)
 			return false;
 		errno = 0;
 		whole = strtoull(text, &end, 10);
-		if (errno || whole > 1ULL << 33)
+		if (errno || whole > TIME_MOST)
 			return false;
 		*ns = whole * NS_PER_S;
 		at = end;

@@ -395,8 +395,7 @@ static void run_hosts(const struct filter *f, const struct rows *r, uint64_t *bi
 static void run_times(const struct filter *f, const struct rows *r, uint64_t *bits, uint32_t words)
 {
 	uint64_t until_ns = f->until_ns ? f->until_ns : UINT64_MAX;
-	uint32_t since = (uint32_t)(f->since_ns / 1000000000);
-	uint32_t until = until_ns == UINT64_MAX ? UINT32_MAX : (uint32_t)(until_ns / 1000000000);
+	uint32_t since = rows_second(f->since_ns), until = rows_second(until_ns);
 
 	for (uint32_t w = 0; (f->since_ns || f->until_ns) && w < words; w++) {
 		const uint32_t *first = r->col.first_s + 64UL * w, *last = r->col.last_s + 64UL * w;

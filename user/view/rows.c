@@ -190,8 +190,8 @@ void rows_put(struct rows *r, uint32_t i, const struct news_stream *s)
 	c->port[1][i] = s->key.hi_port;
 	c->host[0][i] = host_of(&s->key, s->key.lo);
 	c->host[1][i] = host_of(&s->key, s->key.hi);
-	c->first_s[i] = (uint32_t)(s->first_ns / 1000000000);
-	c->last_s[i] = (uint32_t)(s->last_ns / 1000000000);
+	c->first_s[i] = rows_second(s->first_ns);
+	c->last_s[i] = rows_second(s->last_ns);
 	c->bytes[i] = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 	rows_set(r, i, ROW_V6, s->key.v6);
 	rows_set(r, i, ROW_GAP, s->gap_bytes);

@@ -82,6 +82,12 @@ void rows_evict(struct rows *r, uint32_t i);
 void rows_put(struct rows *r, uint32_t i, const struct news_stream *s);
 void rows_set(struct rows *r, uint32_t i, enum row_flag flag, bool on);
 
+/* As the columns have it; what is behind 2106 as their end. */
+static inline uint32_t rows_second(uint64_t ns)
+{
+	return ns / 1000000000 < UINT32_MAX ? (uint32_t)(ns / 1000000000) : UINT32_MAX;
+}
+
 static inline bool rows_is(const struct rows *r, uint32_t i, uint16_t flags)
 {
 	return r->col.flags[i] & flags;
