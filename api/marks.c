@@ -262,17 +262,18 @@ void profile_get(struct api *a, struct call *c)
 void profile_hide(struct api *a, struct call *c)
 {
 	const struct profile *p = call_profile(a, c);
+	bool good = true;
 	uint32_t id;
 
 	if (!p)
 		return;
 	for (uint32_t i = 0; i < p->rules; i++)
-		if (view_add_rule(&a->view, &p->rule[i], &id) < 0) {
-			call_error(c, 409, NULL, "there are %u rules already", HIDE_RULES);
-			return;
-		}
-	view_rehide(&a->view);
-	reply_rules(a, c);
+		good &= view_add_rule(&a->view, &p->rule[i], &id) == 0;
+	view_rehide(&a->view); /* also where there was room for some of them only */
+	if (good)
+		reply_rules(a, c);
+	else
+		call_error(c, 409, NULL, "there are %u rules already", HIDE_RULES);
 }
 
 static void use_analyzers(struct api *a, const struct profile *p)

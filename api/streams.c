@@ -305,15 +305,16 @@ void streams_list(struct api *a, struct call *c)
 {
 	static struct filter f;
 	static struct page p;
-	uint64_t sort = call_value(c, "sort")->number, limit = call_value(c, "limit")->number;
+	uint64_t sort = call_value(c, "sort")->number, most = a->conf->query_limit;
+	const struct value *limit = call_value(c, "limit");
 	struct page_query q = {.filter = &f,
 			       .by = (enum order_by)(sort / 2),
 			       .down = sort & 1,
-			       .limit = (uint32_t)limit};
+			       .limit = (uint32_t)(limit->number < most ? limit->number : most)};
 
-	if (limit > a->conf->query_limit) {
+	if (limit->given && limit->number > most) {
 		call_error(c, 400, NULL, "limit takes a number from 1 to %llu",
-			   (unsigned long long)a->conf->query_limit);
+			   (unsigned long long)most);
 		return;
 	}
 	if (!read_filter(a, c, &f) || !read_cursor(a, c, &q) || !read_around(a, c, &q))
