@@ -26,7 +26,7 @@
 #include "user/base/log.h"
 
 #define COMPILE_MS  10000U
-#define INSTALL_MS    20000U /* from its beginning */
+#define INSTALL_MS  20000U /* from its beginning */
 #define SLICE_BYTES (256U << 10) /* a slice of a worker's */
 #define WHY         (PATTERN_BYTES + 512)
 
