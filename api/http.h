@@ -96,8 +96,9 @@ void http_reap(struct http *h);
 
 /* The whole answer; bytes are copied.  The call is over for the host but not gone. */
 void http_reply(struct http_call *c, const struct http_answer *a, const void *bytes, size_t n);
-/* Piece by piece: then http_send, one at a time, the next one after ready().  Only the last piece may
- * be empty: libh2o takes nothing for the end.  The call may be gone when the last one is sent. */
+/* Piece by piece: then http_send, one at a time, the next one after ready().  Only the last piece
+ * may be empty: libh2o takes nothing for the end.  The call may be gone when the last one is sent.
+ */
 void http_stream(struct http_call *c, const struct http_answer *a);
 void http_send(struct http_call *c, const void *bytes, size_t n, bool last);
 /* May http_send be called? */

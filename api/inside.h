@@ -83,7 +83,9 @@ void follow_forget(struct api *a, struct call *c);
 
 /* streams.c */
 void out_row(struct api *a, struct out *o, const char *name, uint32_t row);
+/* matches.c */
 void out_match(struct out *o, const struct news_match *m);
+void out_matches(struct api *a, struct out *o, uint32_t row);
 
 /* content.c, download.c: the piece before was taken; the client has left. */
 void download_ready(struct api *a, struct call *c);

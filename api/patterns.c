@@ -26,7 +26,7 @@
 #include "user/base/log.h"
 
 #define COMPILE_MS  10000U
-#define INSTALL_MS  20000U /* from its beginning */
+#define INSTALL_MS  20000U       /* from its beginning */
 #define SLICE_BYTES (256U << 10) /* a slice of a worker's */
 #define WHY         (PATTERN_BYTES + 512)
 
@@ -138,9 +138,9 @@ static bool understand(struct entry *e, char *why, size_t size)
 
 /* ---- a change ---- */
 
-static void name_of(const struct entry *e, char out[32])
+static void name_of(const struct entry *e, char out[PATTERN_ID])
 {
-	snprintf(out, 32, "%s:%u", kinds[e->kind], e->ordinal);
+	pattern_id(out, e->kind, e->ordinal);
 }
 
 static struct json_object *json_of(const struct list *l)
@@ -284,7 +284,7 @@ static void look_compiling(struct api *a, uint64_t now)
 
 static void out_entry(struct api *a, struct out *o, const struct entry *e)
 {
-	char id[32], signature[16];
+	char id[PATTERN_ID], signature[16];
 	const struct found_pattern *f;
 	const char *text;
 
@@ -307,11 +307,11 @@ static void out_packs(struct api *a, struct out *o)
 {
 	for (uint32_t i = 0; i < found_patterns(&a->view.found); i++) {
 		const struct found_pattern *f = found_pattern(&a->view.found, i);
-		char id[32];
+		char id[PATTERN_ID];
 
 		if (f->kind != PATTERN_PACK)
 			continue;
-		snprintf(id, sizeof(id), "pack:%u", f->ordinal);
+		pattern_id(id, PATTERN_PACK, f->ordinal);
 		out_object(o, NULL);
 		out_text(o, "id", id);
 		out_u64(o, "signature_id", f->signature);
@@ -384,7 +384,7 @@ static void reply_call(struct api *a)
 /* The whole list of a person's own, as it is from now on. */
 static void save_list(struct api *a, const struct list *before)
 {
-	char id[32];
+	char id[PATTERN_ID];
 
 	for (uint32_t i = 0; i < before->n; i++) {
 		name_of(&before->at[i], id);
@@ -594,7 +594,7 @@ void patterns_add(struct api *a, struct call *c)
 static uint32_t call_pattern(struct api *a, struct call *c)
 {
 	const struct list *l = &a->patterns->list;
-	char id[32];
+	char id[PATTERN_ID];
 
 	for (uint32_t i = 0; i < l->n; i++) {
 		name_of(&l->at[i], id);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* streams — the list of streams, a stream, its marks and matches; matches across streams. */
+/* streams — the list of streams, a stream, its marks. */
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/cursor.h"
+#include "api/endpoint.h"
 #include "api/inside.h"
 #include "user/event/record.h"
 #include "user/view/slice.h"
@@ -30,32 +31,6 @@ static const char *proto_text(uint8_t proto, char room[4])
 	}
 }
 
-/* An address in text, without quotes. */
-static void address_text(char *to, size_t size, const uint8_t *at, bool v6)
-{
-	char text[64];
-	struct json j = {.at = text};
-
-	json_address(&j, at, v6);
-	snprintf(to, size, "%.*s", (int)(j.at - text - 2), text + 1);
-}
-
-struct endpoint {
-	char address[48], whole[64];
-	uint16_t port;
-};
-
-static void endpoint_of(const struct flow_key *k, bool hi, struct endpoint *e)
-{
-	address_text(e->address, sizeof(e->address), hi ? k->hi : k->lo, k->v6);
-	e->port = hi ? k->hi_port : k->lo_port;
-	if (proto_has_ports(k->proto))
-		snprintf(e->whole, sizeof(e->whole), k->v6 ? "[%s]:%u" : "%s:%u", e->address,
-			 e->port);
-	else
-		snprintf(e->whole, sizeof(e->whole), "%s", e->address);
-}
-
 static void out_endpoint(struct out *o, const char *name, const struct endpoint *e)
 {
 	out_object(o, name);
@@ -77,11 +52,6 @@ static void out_service(struct out *o, const struct service *s)
 	out_end_object(o);
 }
 
-static void pattern_id(char out[32], uint8_t kind, uint32_t ordinal)
-{
-	snprintf(out, 32, "%s:%u", pattern_kind_name((enum pattern_kind)kind), ordinal);
-}
-
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(a, b);
@@ -94,7 +64,7 @@ static void out_patterns(struct api *a, struct out *o, uint32_t row)
 	uint32_t cursor = 0, n = 0;
 
 	while (n < 64 && (p = found_of_row(&a->view.found, &a->view.rows, row, &cursor)))
-		pattern_id(id[n++], p->kind, p->ordinal);
+		pattern_id(id[n++], (enum pattern_kind)p->kind, p->ordinal);
 	qsort(id, n, sizeof(id[0]), by_text);
 	out_array(o, "pattern_ids");
 	for (uint32_t i = 0; i < n; i++)
@@ -329,55 +299,6 @@ void streams_list(struct api *a, struct call *c)
 
 /* ---- a stream ---- */
 
-void out_match(struct out *o, const struct news_match *m)
-{
-	struct span text = span_of(m->text, m->text_len);
-	char id[32], shown[NEWS_TEXT];
-	bool printable = m->text_len > 0;
-
-	for (uint32_t i = 0; i < m->text_len; i++)
-		printable &= m->text[i] == '\t' || m->text[i] == '\n' || m->text[i] == '\r' ||
-			     (m->text[i] >= 0x20 && m->text[i] < 0x7f);
-	pattern_id(id, m->pattern_kind, m->ordinal);
-	out_object(o, NULL);
-	out_id(o, "stream_id", m->stream);
-	out_id(o, "stream_id_hex", m->stream);
-	out_text(o, "pattern_id", id);
-	out_u64(o, "signature_id", m->signature);
-	out_bytes(o, "pattern_name", span_of((const uint8_t *)m->name, m->name_len));
-	out_text(o, "pattern_type", pattern_kind_name((enum pattern_kind)m->pattern_kind));
-	out_text(o, "direction", m->a_to_b ? "a_to_b" : "b_to_a");
-	out_text(o, "where", m->decoded ? "decoded" : "stream");
-	if (m->decoded)
-		out_u64(o, "tx_id", m->tx_id);
-	out_u64(o, "logical_start", m->from);
-	out_u64(o, "logical_end", m->to);
-	out_u64(o, "match_len", m->to - m->from);
-	if (printable)
-		out_bytes(o, "match_text",
-			  span_of((const uint8_t *)shown, slice_text(text, shown)));
-	else
-		out_null(o, "match_text");
-	out_base64(o, "match_base64", text);
-	if (m->ts_ns)
-		out_time(o, "timestamp", m->ts_ns);
-	else
-		out_null(o, "timestamp");
-	out_u64(o, "packet", m->number);
-	out_end_object(o);
-}
-
-static void out_matches(struct api *a, struct out *o, const char *name, uint32_t row)
-{
-	const struct found_match *m;
-	uint32_t cursor = 0;
-
-	out_array(o, name);
-	while ((m = found_next(&a->view.found, &a->view.rows, row, &cursor)))
-		out_match(o, &m->m);
-	out_end_array(o);
-}
-
 static void out_direction(struct out *o, const struct news_stream *s, const struct ask *q, int dir)
 {
 	const struct ask_side *side = &q->sides[dir];
@@ -491,7 +412,7 @@ static void detail_done(struct api *a, struct call *c, struct ask *q)
 	out_direction(o, s, q, 0);
 	out_direction(o, s, q, 1);
 	out_end_array(o);
-	out_matches(a, o, "matches", row);
+	out_matches(a, o, row);
 	out_holes(o, q);
 	out_anomalies(o, q);
 	out_object(o, "messages");
@@ -536,22 +457,6 @@ void stream_get(struct api *a, struct call *c)
 
 	if (q)
 		call_ask(a, c, q, detail_done);
-}
-
-void stream_matches(struct api *a, struct call *c)
-{
-	uint32_t row = call_row(a, c);
-
-	if (row == ROW_NONE)
-		return;
-	out_object(&c->out, NULL);
-	out_id(&c->out, "stream_id", c->id);
-	out_id(&c->out, "stream_id_hex", c->id);
-	out_matches(a, &c->out, "matches", row);
-	out_u64(&c->out, "match_count", a->view.rows.row[row].s.matches);
-	out_u64(&c->out, "matches_not_shown", a->view.rows.row[row].s.not_shown);
-	out_end_object(&c->out);
-	call_reply(c, 200);
 }
 
 /* ---- marks ---- */
@@ -653,69 +558,5 @@ void stream_state(struct api *a, struct call *c)
 	out_u64(&c->out, "hide_rules", a->view.hide.n);
 	out_end_object(&c->out);
 	out_end_object(&c->out);
-	call_reply(c, 200);
-}
-
-/* ---- matches across streams ---- */
-
-void matches_list(struct api *a, struct call *c)
-{
-	static struct filter f;
-	const char *pattern = call_value(c, "pattern_id")->text;
-	const char *service = call_value(c, "service")->text, *text = call_value(c, "cursor")->text;
-	const struct value *since = call_value(c, "since"), *until = call_value(c, "until");
-	uint64_t limit = call_value(c, "limit")->number, at = a->view.found.next, n = 0;
-	struct out *o = &c->out;
-	uint64_t from[2];
-	char why[256], next[CURSOR_TEXT];
-
-	filter_init(&f);
-	if ((pattern && filter_pattern(&f, &a->view.found, pattern, why, sizeof(why)) < 0) ||
-	    (service && filter_service(&f, service, why, sizeof(why)) < 0)) {
-		call_error(c, 400, NULL, "%s", why);
-		return;
-	}
-	if (text && strcmp(text, "0") != 0) {
-		if (!cursor_read(text, 'm', from, 2) || from[0] != a->instance || from[1] > at) {
-			call_error(c, 400, "stale_cursor",
-				   "the cursor is of another list or run: begin without one");
-			return;
-		}
-		at = from[1];
-	}
-	out_object(o, NULL);
-	out_array(o, "matches");
-	while (at > a->view.found.oldest && n < limit) {
-		const struct found_match *m = found_at(&a->view.found, --at);
-		bool wanted = m && (!f.by_pattern || f.patterns);
-
-		if (wanted && f.by_pattern) {
-			wanted = false;
-			for (uint32_t i = 0; i < f.patterns; i++)
-				wanted |= f.pattern[i]->signature == m->m.signature;
-		}
-		for (uint32_t i = 0; wanted && i < f.not_patterns; i++)
-			wanted = f.not_pattern[i]->signature != m->m.signature;
-		if (wanted && f.service.on)
-			wanted = f.service.allow[a->view.rows.col.service[m->row]];
-		if (wanted && since->text)
-			wanted = m->m.ts_ns >= since->number;
-		if (wanted && until->text)
-			wanted = m->m.ts_ns <= until->number;
-		if (!wanted)
-			continue;
-		out_match(o, &m->m);
-		n++;
-	}
-	out_end_array(o);
-	if (at > a->view.found.oldest) {
-		cursor_write(next, 'm', (uint64_t[]){a->instance, at}, 2);
-		out_text(o, "next_cursor", next);
-	} else {
-		out_null(o, "next_cursor");
-	}
-	out_u64(o, "total", a->view.found.added);
-	out_u64(o, "dropped", a->view.found.dropped);
-	out_end_object(o);
 	call_reply(c, 200);
 }

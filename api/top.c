@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/endpoint.h"
 #include "api/inside.h"
 
 enum by { BY_HOST, BY_PAIR, BY_PORT, BY_SERVICE, BY_PATTERN, BY_ANOMALY };
@@ -108,15 +109,6 @@ static void add_row(struct api *a, struct tally *t, enum by by, uint32_t row)
 	}
 }
 
-static void address(char *to, size_t size, const uint8_t *at, bool v6)
-{
-	char text[64];
-	struct json j = {.at = text};
-
-	json_address(&j, at, v6);
-	snprintf(to, size, "%.*s", (int)(j.at - text - 2), text + 1);
-}
-
 static void name_group(struct api *a, enum by by, const struct group *g, char *out, size_t size)
 {
 	static const char *const anomalies[] = {
@@ -131,11 +123,11 @@ static void name_group(struct api *a, enum by by, const struct group *g, char *o
 
 	switch (by) {
 	case BY_HOST:
-		address(out, size, g->key + 1, g->key[0]);
+		address_text(out, size, g->key + 1, g->key[0]);
 		break;
 	case BY_PAIR:
-		address(lo, sizeof(lo), g->key + 1, g->key[0]);
-		address(hi, sizeof(hi), g->key + 17, g->key[0]);
+		address_text(lo, sizeof(lo), g->key + 1, g->key[0]);
+		address_text(hi, sizeof(hi), g->key + 17, g->key[0]);
 		snprintf(out, size, "%s %s", lo, hi);
 		break;
 	case BY_PORT:

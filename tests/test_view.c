@@ -237,7 +237,7 @@ static void change_rules(void)
 					      {"host", "10.0.1.2"}, {"host", "fd00::/124"},
 					      {"protocol", "icmp"}, {"pattern_id", "substring:1"},
 					      {"status", "reset"},  {"content_kind", "text"}};
-	uint32_t which = below(8), id;
+	uint32_t which = below(8), id = 0;
 	struct hide_rule r;
 	char why[128];
 

@@ -295,3 +295,8 @@ void pattern_number(struct pattern_set *set, uint32_t id, uint32_t ordinal)
 {
 	set->pattern[id].ordinal = ordinal;
 }
+
+void pattern_id(char out[PATTERN_ID], enum pattern_kind kind, uint32_t ordinal)
+{
+	snprintf(out, PATTERN_ID, "%s:%u", pattern_kind_name(kind), ordinal);
+}

@@ -74,6 +74,9 @@ const struct pattern *pattern_at(const struct pattern_set *set, uint32_t id);
 struct hs_database;
 const struct hs_database *pattern_database(const struct pattern_set *set);
 const char *pattern_kind_name(enum pattern_kind kind);
+/* What people call it by: "substring:0". */
+#define PATTERN_ID 32U
+void pattern_id(char out[PATTERN_ID], enum pattern_kind kind, uint32_t ordinal);
 bool pattern_wants(const struct pattern *p, bool a_to_b, int service, uint16_t sport,
 		   uint16_t dport);
 

@@ -276,14 +276,12 @@ const struct found_pattern *found_named(const struct found *f, const char *id, s
 {
 	for (uint32_t i = 0; i < f->n_patterns; i++) {
 		const struct found_pattern *p = pattern_of(f, i);
-		char name[NEWS_NAME + 32];
-		int len = snprintf(name, sizeof(name), "%s:%u", pattern_kind_name(p->kind),
-				   p->ordinal);
+		char name[PATTERN_ID], signature[16];
 
-		if ((size_t)len == n && memcmp(name, id, n) == 0)
-			return p;
-		len = snprintf(name, sizeof(name), "%u", p->signature);
-		if ((size_t)len == n && memcmp(name, id, n) == 0)
+		pattern_id(name, (enum pattern_kind)p->kind, p->ordinal);
+		snprintf(signature, sizeof(signature), "%u", p->signature);
+		if ((strlen(name) == n && memcmp(name, id, n) == 0) ||
+		    (strlen(signature) == n && memcmp(signature, id, n) == 0))
 			return p;
 	}
 	return NULL;
