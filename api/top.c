@@ -11,7 +11,7 @@
 enum by { BY_HOST, BY_PAIR, BY_PORT, BY_SERVICE, BY_PATTERN, BY_ANOMALY };
 
 #define GROUPS   (1U << 18) /* those beyond are left out */
-#define TOP_MOST 201U       /* rows of an answer, and room to move them */
+#define TOP_MOST 200U       /* rows of an answer */
 
 struct group {
 	uint8_t key[33];
@@ -173,7 +173,8 @@ static uint32_t pick(const struct tally *t, const struct group *top[TOP_MOST], u
 			at--;
 		if (n < limit)
 			n++;
-		memmove(&top[at + 1], &top[at], (n - at - 1) * sizeof(top[0]));
+		for (uint32_t k = n - 1; k > at; k--)
+			top[k] = top[k - 1];
 		top[at] = g;
 	}
 	return n;

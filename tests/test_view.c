@@ -596,7 +596,6 @@ static void test_found_again(void)
 }
 
 CU_TestInfo view_tests[] = {
-	{"found_again", test_found_again},
-	{"few", test_few},       {"hundreds", test_hundreds}, {"thousands", test_thousands},
-	{"merged", test_merged}, CU_TEST_INFO_NULL,
+	{"found_again", test_found_again}, {"few", test_few},       {"hundreds", test_hundreds},
+	{"thousands", test_thousands},     {"merged", test_merged}, CU_TEST_INFO_NULL,
 };

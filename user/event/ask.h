@@ -64,7 +64,7 @@ struct ask_conflict {
 
 struct ask_message {
 	uint64_t start, header_end, end;
-	uint64_t cursor; /* to go on behind it */
+	uint64_t cursor;         /* to go on behind it */
 	uint32_t tx_id, ordinal; /* ordinal: among those that are kept, from 0 */
 	uint8_t dir, protocol, kind, status;
 	char summary[48];
