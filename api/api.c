@@ -23,7 +23,6 @@
 #define TELL_MS      40U   /* changes become deltas so often */
 #define RUNNING_MS   5     /* longest sleep while packets come */
 #define RESTING_MS   200
-#define GRACE_MS     2000U
 #define TEND_MS      2000U
 #define NICE         15 /* some forty answers a second where all cores are the workers' */
 #define CONNECTIONS  1000U
@@ -188,7 +187,6 @@ static void look(struct api *a)
 static void *serve(void *arg)
 {
 	struct api *a = arg;
-	uint64_t until;
 
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of this thread, on Linux */
 	while (!atomic_load_explicit(&a->stop, memory_order_acquire)) {
@@ -204,11 +202,8 @@ static void *serve(void *arg)
 	while (take_news(a)) /* nobody may wait for us */
 		;
 	http_stop(a->http);
-	until = clock_ns() / 1000000 + GRACE_MS;
-	while (a->asking && clock_ns() / 1000000 < until) {
-		take_answers(a);
-		http_run(a->http, 10);
-	}
+	take_answers(a); /* the workers have left: no others come */
+	look_asking(a, UINT64_MAX);
 	http_run(a->http, 10);
 	return NULL;
 }
