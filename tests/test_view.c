@@ -106,10 +106,12 @@ static void address_at(uint8_t *at, bool v6)
 		at[0] = 0xfd;
 		at[15] = (uint8_t)below(16);
 	} else if (one_in(4)) {
-		memcpy(at, "\xc0\xa8\0\1", 4);
+		at[0] = 192;
+		at[1] = 168;
 		at[3] = (uint8_t)below(4);
 	} else {
-		memcpy(at, "\x0a\0\1\0", 4);
+		at[0] = 10;
+		at[2] = 1;
 		at[3] = (uint8_t)below(8);
 	}
 }
@@ -461,7 +463,7 @@ static bool ask(void)
 	static struct page p;
 	struct wanted w;
 	struct page_query q = {.filter = &filter, .around = ROW_NONE};
-	uint32_t at = 0, pages = 0;
+	uint32_t at = 0, pages = 0, start;
 	bool ok = true;
 
 	make_wanted(&w);
@@ -482,11 +484,11 @@ static bool ask(void)
 	at = below(naive_n);
 	q.has_cursor = false;
 	q.around = naive[at].row;
+	start = q.limit ? at - at % q.limit : 0;
 	view_page(&model.v, &q, &p);
 	return CHECK(p.found && p.rank == at, "around %u: %d, rank %u, seed %llu", at, p.found,
 		     p.rank, (unsigned long long)model.d.seed) &&
-	       same_page(&p, at - at % q.limit, q.limit, "around") &&
-	       same_before(&q, &p, at - at % q.limit);
+	       same_page(&p, start, q.limit, "around") && same_before(&q, &p, start);
 }
 
 /* ---- tests ---- */
