@@ -111,7 +111,15 @@ check:
 run-check: $O/rm-xdp $O/unit $O/golden $O/mkpcap
 	$Q$O/unit
 	$QLATER="$(LATER)" $O/golden $O/rm-xdp $O/mkpcap tests/golden tests/captures
+	$Q$(SUB) run-api
 	$Q[ "$$(id -u)" != 0 ] || $(SUB) run-live
+
+# The HTTP API against a client that asks for everything, rightly and wrongly.  WORDS='walk lists' runs some.
+check-api:
+	$Qtools/deps check
+	$Q$(SUB) all run-api
+run-api: $O/rm-xdp $O/mkpcap
+	$Qtests/api/run --out $O $(WORDS)
 
 # Live capture in network namespaces; a probe says where the kernel does not let us.  WORDS='tap life' runs some.
 check-live:
@@ -190,7 +198,7 @@ bench-api:
 
 clean:
 	rm -rf .out .out-*
-.PHONY: all demo check run-check check-live run-live run-unit grade lint run-lint fuzz run-fuzz bench \
+.PHONY: all demo check run-check check-api run-api check-live run-live run-unit grade lint run-lint fuzz run-fuzz bench \
 	bench-live bench-api clean
 .DELETE_ON_ERROR:
 .SECONDARY:
