@@ -12,6 +12,7 @@
 	X(format)              \
 	X(bytes)               \
 	X(source)              \
+	X(places)              \
 	X(cbpf_kernel)         \
 	X(cbpf)                \
 	X(nic)                 \

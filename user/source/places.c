@@ -143,7 +143,7 @@ bool places_find(struct places *p, uint64_t pos, struct place_packet *out)
 	uint64_t block = pos / BLOCK_BYTES;
 
 	/* A record lies in the block it begins in, and a large one reaches over the next ones. */
-	for (uint32_t back = 0; back <= REACH / BLOCK_BYTES; back++, block--) {
+	for (uint32_t back = 0; back <= MOST / BLOCK_BYTES; back++, block--) {
 		const struct table *t = table_of(p, block);
 		const struct row *row = (const struct row *)t->rows.base;
 		uint64_t base = block * BLOCK_BYTES;
