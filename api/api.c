@@ -172,6 +172,7 @@ static void look(struct api *a)
 		look_asking(a, now);
 	stats_look(a, now);
 	patterns_look(a, now);
+	streams_look(a);
 	download_look(a);
 	follow_look(a, now);
 	if (now - a->second_ms >= 1000) {

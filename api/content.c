@@ -461,7 +461,8 @@ static void content_done(struct api *a, struct call *c, struct ask *q)
 	out_u64(o, "requested_end", c->end);
 	all = out_segments(a, o, q, (enum slice_mode)c->mode, &bounds);
 	out_u64(o, "returned_bytes", all);
-	out_bool(o, "truncated_by_limit", q->more);
+	out_bool(o, "truncated_by_limit", q->more || c->step == STEP_CUT);
+	c->step = STEP_WHOLE;
 	out_u64(o, "next_start", q->next[1]);
 	out_u64(o, "stream_length", q->next[0]);
 	out_holes(o, "gaps", q, false);
@@ -490,8 +491,10 @@ void content_get(struct api *a, struct call *c)
 
 	if (!content_chain(a, c, &chain))
 		return;
-	if (len > a->conf->slice_bytes)
+	if (len > a->conf->slice_bytes) {
 		len = a->conf->slice_bytes;
+		c->step = STEP_CUT;
+	}
 	c->dir = (uint8_t)call_value(c, "direction")->number;
 	c->mode = (uint8_t)call_value(c, "mode")->number;
 	c->from = call_value(c, "start")->number;

@@ -57,10 +57,30 @@ static void send_bytes(struct call *c, struct span bytes, uint64_t off, bool las
 
 /* ---- as it is ---- */
 
+/* As text: a character that is not whole yet comes with the next window. */
+static void leave_character(struct call *c, struct span *bytes)
+{
+	if (c->mode != SLICE_TEXT)
+		return;
+	for (uint32_t back = 1; back < 4 && back < span_len(*bytes); back++) {
+		uint8_t lead = bytes->end[-(int)back];
+		uint32_t needs = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+
+		if (lead >= 0x80 && lead < 0xc0)
+			continue;
+		if (needs > back) {
+			bytes->end -= back;
+			c->at -= back;
+		}
+		return;
+	}
+}
+
 static void next_window(struct api *a, struct call *c);
 
 static void window_done(struct api *a, struct call *c, struct ask *q)
 {
+	struct span bytes;
 	uint32_t n = 0;
 
 	if (!q || q->got == ASK_GONE) {
@@ -83,11 +103,12 @@ static void window_done(struct api *a, struct call *c, struct ask *q)
 
 		while (n + 1 < q->n && q->segment[n + 1].kind == SEGMENT_DATA)
 			n++;
+		bytes = (struct span){q->room + q->segment[first].at,
+				      q->room + q->segment[n].at + q->segment[n].have};
 		c->at = q->segment[n].off + q->segment[n].have;
-		send_bytes(c,
-			   (struct span){q->room + q->segment[first].at,
-					 q->room + q->segment[n].at + q->segment[n].have},
-			   q->segment[first].off, c->at >= c->end);
+		if (n + 1 == q->n && c->at < c->end)
+			leave_character(c, &bytes);
+		send_bytes(c, bytes, q->segment[first].off, c->at >= c->end);
 	} else if (c->at < c->end) {
 		next_window(a, c); /* a hole, all of it */
 	} else {

@@ -22,7 +22,7 @@
 
 /* A fragment's frame, until its datagram is whole. */
 struct pending {
-	uint8_t key[40]; /* addresses, protocol, identification */
+	struct fragment_key key;
 	uint8_t *frame;
 	uint32_t caplen, len, iface;
 	uint64_t ts_ns;
@@ -31,7 +31,7 @@ struct pending {
 struct frames_job {
 	struct frames_query q;
 	struct source *source;
-	struct decode_conf conf;
+	struct decode_conf decode;
 	struct decoder decoder;
 	struct defrag *defrag;
 	struct block block;
@@ -52,9 +52,13 @@ struct frames_job {
 
 bool frames_can(const struct conf *conf)
 {
-	for (size_t i = 0; i < conf->pcap.n; i++)
-		if (strcmp(conf->pcap.at[i], "-") == 0)
+	for (size_t i = 0; i < conf->pcap.n; i++) {
+		struct stat st;
+
+		if (strcmp(conf->pcap.at[i], "-") == 0 || stat(conf->pcap.at[i], &st) < 0 ||
+		    !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
 			return false;
+	}
 	return conf->pcap.n && !conf->ifaces.n && !conf->watch.n && !conf->peers.n;
 }
 
@@ -151,18 +155,10 @@ static struct pending frame_at(const struct frames_job *x, uint32_t i)
 /* The fragment's frame is kept until its datagram is whole, or others need the room. */
 static void keep_fragment(struct frames_job *x, const struct fragment_note *n)
 {
-	const uint8_t *ip = x->block.buf + n->l3;
 	struct pending *p = &x->pending[x->next];
 	struct pending now = frame_at(x, n->index);
 
-	if (*ip >> 4 == 4) {
-		memcpy(now.key, ip + 12, 8);
-		memcpy(now.key + 8, ip + 4, 2);
-		now.key[36] = ip[9];
-	} else {
-		memcpy(now.key, ip + 8, 32);
-		memcpy(now.key + 32, x->block.buf + n->l4 - 4, 4);
-	}
+	decode_fragment_key(&now.key, &x->block, n);
 	free(p->frame);
 	*p = now;
 	p->frame = malloc(now.caplen + 1UL);
@@ -179,15 +175,15 @@ static void keep_fragment(struct frames_job *x, const struct fragment_note *n)
 static void put_fragments(struct frames_job *x, uint32_t i)
 {
 	const struct pending *whole = x->noted[i] ? &x->pending[x->noted[i] - 1] : NULL;
-	uint8_t key[sizeof(whole->key)];
+	struct fragment_key key;
 
 	if (!whole)
 		return;
-	memcpy(key, whole->key, sizeof(key));
+	key = whole->key;
 	for (uint32_t k = 0; k < PENDING; k++) {
 		struct pending *p = &x->pending[(x->next + k) % PENDING];
 
-		if (!p->frame || p == whole || memcmp(p->key, key, sizeof(key)) != 0)
+		if (!p->frame || p == whole || memcmp(&p->key, &key, sizeof(key)) != 0)
 			continue;
 		put_frame(x, p);
 		free(p->frame);
@@ -233,12 +229,30 @@ static void handle_block(struct frames_job *x)
 		look_at(x, i);
 }
 
-static void *work(void *arg)
+static int open_input(struct frames_job *x)
 {
-	struct frames_job *x = arg;
+	const struct conf *conf = x->q.conf;
+	const struct source_conf source = {
+		.paths = conf->pcap.at, .n_paths = conf->pcap.n, .max_packets = x->q.last};
+	const struct defrag_conf defrag = conf_defrag(conf, 1);
+	int err = source_open(&x->source, &source);
+
+	x->decode = conf_decode(conf);
+	if (err == 0)
+		err = decoder_open(&x->decoder, &x->decode);
+	if (err == 0)
+		err = defrag_open(&x->defrag, &defrag);
+	if (err == 0)
+		err = block_open(&x->block, source_several(x->source));
+	if (err == 0)
+		err = packets_open(&x->packets, BLOCK_FRAMES);
+	return err;
+}
+
+static void read_input(struct frames_job *x)
+{
 	uint64_t first = x->q.first > 100000 ? x->q.first - 100000 : 1; /* fragments before it */
 
-	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	x->block.index = source_begin_like(x->source, x->q.source, first);
 	put_section(x);
 	do {
@@ -247,13 +261,18 @@ static void *work(void *arg)
 		x->block.index++;
 	} while (!x->block.last && !x->failed && x->block.first_number <= x->q.last &&
 		 !atomic_load_explicit(&x->stop, memory_order_relaxed));
-	if (fflush(x->out) != 0)
-		x->failed = true;
-	if (!x->failed) {
-		struct stat st;
+}
 
-		x->size = fstat(x->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
-	}
+static void *work(void *arg)
+{
+	struct frames_job *x = arg;
+	struct stat st;
+
+	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	if (open_input(x) == 0)
+		read_input(x);
+	if (!x->failed && fflush(x->out) == 0 && fstat(x->fd, &st) == 0)
+		x->size = (uint64_t)st.st_size;
 	atomic_store_explicit(&x->done, true, memory_order_release);
 	return NULL;
 }
@@ -275,9 +294,6 @@ static int open_file(struct frames_job *x)
 int frames_open(struct frames_job **out, const struct frames_query *q)
 {
 	struct frames_job *x = calloc(1, sizeof(*x));
-	const struct source_conf source = {
-		.paths = q->conf->pcap.at, .n_paths = q->conf->pcap.n, .max_packets = q->last};
-	struct defrag_conf defrag = conf_defrag(q->conf, 1);
 	int err;
 
 	*out = NULL;
@@ -286,18 +302,7 @@ int frames_open(struct frames_job **out, const struct frames_query *q)
 	x->q = *q;
 	x->fd = -1;
 	memset(x->iface, -1, sizeof(x->iface));
-	x->conf = conf_decode(q->conf);
 	err = open_file(x);
-	if (err == 0)
-		err = source_open(&x->source, &source);
-	if (err == 0)
-		err = decoder_open(&x->decoder, &x->conf);
-	if (err == 0)
-		err = defrag_open(&x->defrag, &defrag);
-	if (err == 0)
-		err = block_open(&x->block, source_several(x->source));
-	if (err == 0)
-		err = packets_open(&x->packets, BLOCK_FRAMES);
 	if (err == 0)
 		err = -pthread_create(&x->thread, NULL, work, x);
 	x->started = err == 0;

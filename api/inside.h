@@ -59,6 +59,8 @@ struct api {
 /* route.c */
 void route_begin(struct api *a, struct call *c);
 uint32_t route_count(void);
+/* 16 hexadecimal digits, 0x..., or a decimal number. */
+bool route_stream_id(const char *text, uint64_t *id);
 const struct route *route_at(uint32_t i);
 
 /* resources */
@@ -96,6 +98,7 @@ void download_forget(struct api *a, struct call *c);
 int patterns_open(struct api *a);
 void patterns_close(struct api *a);
 void patterns_look(struct api *a, uint64_t now_ms);
+void streams_look(struct api *a);
 void patterns_forget(struct api *a, const struct call *c);
 /* An ASK_PATTERNS or ASK_RESCAN came back. */
 void patterns_answer(struct api *a, struct ask *q);

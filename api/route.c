@@ -65,7 +65,7 @@ static const struct param list_params[] = {
 	TEXT("has", 64, "gap, anomaly, conflict, match, note, cut: all of them"),
 	NUMBER("min_bytes", 0, MOST, "0", "Streams of as many bytes"),
 	TEXT("color", 128, "Colours"),
-	TEXT("around", 18, "The page that holds this stream"),
+	TEXT("around", 20, "The page that holds this stream"),
 };
 
 static const struct param match_params[] = {
@@ -462,8 +462,7 @@ static bool find_route(struct call *c)
 	return false;
 }
 
-/* 16 hexadecimal digits, 0x..., or a decimal number. */
-static bool stream_id_of(const char *text, uint64_t *id)
+bool route_stream_id(const char *text, uint64_t *id)
 {
 	bool hex = strlen(text) == 16 || strncasecmp(text, "0x", 2) == 0;
 	const char *digits = strncasecmp(text, "0x", 2) == 0 ? text + 2 : text;
@@ -506,7 +505,9 @@ static bool read_body(struct call *c)
 		if (!c->body && json_tokener_get_error(t) == json_tokener_continue)
 			c->body = json_tokener_parse_ex(t, "", -1); /* a number at its end */
 	}
-	if (!c->body || json_tokener_get_parse_end(t) < span_len(body)) {
+	/* null is JSON too, and no object */
+	if (!t || json_tokener_get_error(t) != json_tokener_success ||
+	    json_tokener_get_parse_end(t) < span_len(body)) {
 		call_error(c, 400, NULL, "the body is no JSON: %s at byte %zu",
 			   t ? json_tokener_error_desc(json_tokener_get_error(t)) : "no memory",
 			   t ? json_tokener_get_parse_end(t) : 0);
@@ -549,7 +550,7 @@ void route_begin(struct api *a, struct call *c)
 	if (!may(a, c, change) || !find_route(c) || !read_query(c) || !read_body(c))
 		return;
 	if (strncmp(c->route->path, "/api/streams/{id}", 17) == 0 &&
-	    !stream_id_of(c->part, &c->id)) {
+	    !route_stream_id(c->part, &c->id)) {
 		call_error(c, 400, NULL, "\"%.32s\" is no stream id: 16 hexadecimal digits",
 			   c->part);
 		return;

@@ -12,6 +12,8 @@
 #include "user/event/record.h"
 #include "user/view/slice.h"
 
+#define PINS_AT_ONCE 16 /* of ASK_SHEETS */
+
 static const char *proto_text(uint8_t proto, char room[4])
 {
 	switch (proto) {
@@ -222,6 +224,7 @@ static bool read_filter(struct api *a, struct call *c, struct filter *f)
 		f->all |= ROW_MATCH;
 	f->since_ns = call_value(c, "since")->number;
 	f->until_ns = call_value(c, "until")->number;
+	f->by_until = call_value(c, "until")->text;
 	f->min_bytes = call_value(c, "min_bytes")->number;
 	return true;
 }
@@ -230,17 +233,18 @@ static bool read_around(struct api *a, struct call *c, struct page_query *q)
 {
 	const char *text = call_value(c, "around")->text;
 	uint64_t id;
-	char *end;
 
 	q->around = ROW_NONE;
 	if (!text)
 		return true;
-	id = strtoull(text, &end, 16);
-	q->around = *end ? ROW_NONE : rows_find(&a->view.rows, id);
-	if (q->around != ROW_NONE)
-		return true;
-	call_error(c, *end ? 400 : 404, NULL, "around: no stream \"%.32s\"", text);
-	return false;
+	if (!route_stream_id(text, &id)) {
+		call_error(c, 400, NULL, "around: \"%.32s\" is no stream id", text);
+		return false;
+	}
+	q->around = rows_find(&a->view.rows, id);
+	if (q->around == ROW_NONE)
+		call_error(c, 404, NULL, "around: no stream %.32s", text);
+	return q->around != ROW_NONE;
 }
 
 static void out_page(struct api *a, struct call *c, const struct page_query *q,
@@ -517,19 +521,23 @@ static bool read_mark(struct call *c, struct view_mark *m)
 	return true;
 }
 
-/* Its content is to be kept, or no longer; nobody waits for the answer. */
-static void keep(struct api *a, const struct news_stream *s, bool on)
+/* Workers learn what is to be kept, and what no longer is; nobody waits for their answers. */
+void streams_look(struct api *a)
 {
-	struct ask *q = ask_take(&a->run->desk);
+	struct view *v = &a->view;
+	struct ask *q;
 
-	if (!q)
-		return;
-	q->kind = ASK_KEEP;
-	q->stream = s->id;
-	q->entry = s->entry;
-	q->worker = s->worker;
-	q->keep = on;
-	ask_send(&a->run->desk, q);
+	for (int n = 0; v->pins && n < PINS_AT_ONCE && (q = ask_take(&a->run->desk)); n++) {
+		uint32_t row = v->pin[--v->pins];
+		const struct news_stream *s = &v->rows.row[row].s;
+
+		q->kind = ASK_KEEP;
+		q->stream = s->id;
+		q->entry = s->entry;
+		q->worker = s->worker;
+		q->keep = rows_is(&v->rows, row, ROW_FAVORITE);
+		ask_send(&a->run->desk, q);
+	}
 }
 
 void stream_state(struct api *a, struct call *c)
@@ -541,13 +549,14 @@ void stream_state(struct api *a, struct call *c)
 	if (row == ROW_NONE || !read_mark(c, &m))
 		return;
 	err = view_mark(&a->view, row, &m);
-	if (err < 0) {
-		call_error(c, err == -ENOSPC ? 409 : 503, NULL, "there are %u favourites already",
-			   VIEW_FAVORITES);
+	if (err == -ENOSPC) {
+		call_error(c, 409, NULL, "there are %u favourites already", VIEW_FAVORITES);
 		return;
 	}
-	if (m.set_favorite)
-		keep(a, &a->view.rows.row[row].s, m.favorite);
+	if (err < 0) {
+		call_error(c, 503, "overloaded", "too many marks wait, or no memory");
+		return;
+	}
 	out_object(&c->out, NULL);
 	out_row(a, &c->out, "row", row);
 	out_object(&c->out, "view");

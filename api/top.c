@@ -198,6 +198,7 @@ void top_get(struct api *a, struct call *c)
 	filter_init(&f);
 	f.since_ns = call_value(c, "since")->number;
 	f.until_ns = call_value(c, "until")->number;
+	f.by_until = call_value(c, "until")->text;
 	filter_run(&f, &a->view.rows, &a->view.found, a->view.bits);
 	for (uint32_t w = 0; w < (a->view.rows.n + 63) / 64; w++)
 		for (uint64_t left = a->view.bits[w]; left; left &= left - 1)

@@ -424,6 +424,7 @@ static void put_values(const struct wanted *w)
 	filter.all |= (uint16_t)((w->favorites ? ROW_FAVORITE : 0) | (w->matched ? ROW_MATCH : 0));
 	filter.since_ns = w->since;
 	filter.until_ns = w->until;
+	filter.by_until = w->until != 0;
 	filter.min_bytes = w->min_bytes;
 }
 

@@ -76,6 +76,8 @@ static void turns(struct shard *s, const struct archived *e, struct ask *a)
 	struct content_view v = archive_view(s, e);
 	size_t all[2], at[2] = {0};
 	uint64_t from[2] = {a->from, a->other}, bytes = 0;
+	const struct ask_segment *last = NULL;
+	uint32_t n = 0;
 
 	for (uint8_t d = 0; d < 2; d++) {
 		all[d] = content_find(&s->content, &v, dir_of(s, e, d),
@@ -83,16 +85,21 @@ static void turns(struct shard *s, const struct archived *e, struct ask *a)
 				      ASK_TURNS);
 		a->next[d] = from[d];
 	}
-	while (a->n < a->limit && (at[0] < all[0] || at[1] < all[1])) {
+	while (at[0] < all[0] || at[1] < all[1]) {
 		uint8_t d = at[0] == all[0] ||
 			    (at[1] < all[1] && found[1][at[1]].order < found[0][at[0]].order);
 		struct content_segment *g = &found[d][at[d]];
 		bool part = g->kind == SEGMENT_DATA && bytes + g->len > ASK_BYTES;
+		bool goes_on = last && last->kind == SEGMENT_DATA && g->kind == SEGMENT_DATA &&
+			       last->dir == d;
 
+		if (!goes_on && n++ == a->limit)
+			break;
 		if (part)
 			g->len = ASK_BYTES - bytes;
 		if (part && g->len == 0)
 			break;
+		last = &a->segment[a->n];
 		put_segment(s, a, g, d);
 		a->next[d] = g->off + g->len;
 		bytes += g->kind == SEGMENT_DATA ? g->len : 0;

@@ -25,7 +25,7 @@ static struct content_conf conf_content(const struct conf *conf, const struct so
 		.slots = slots,
 		.extents = {.source = source,
 			    .memory = conf->no_content ? 0 : memory,
-			    .folder = shown ? conf->spill : NULL,
+			    .folder = shown && !conf->no_content ? conf->spill : NULL,
 			    .ring = conf->no_content ? 0 : 1U << 20}, /* rebuilt datagrams */
 		.store = {.bytes = conf->no_content ? 0 : asked / conf->workers,
 			  .stream_bytes = conf->content_stream_bytes,

@@ -170,9 +170,10 @@ void decode_frame(struct decoder *d, struct block *b, const struct iface *iface,
 	walk_on(&w, link_enter(&w, iface->linktype));
 }
 
-static void fragment_key(struct fragment_key *key, const uint8_t *ip, const uint8_t *l4,
+void decode_fragment_key(struct fragment_key *key, const struct block *b,
 			 const struct fragment_note *n)
 {
+	const uint8_t *ip = b->buf + n->l3, *l4 = b->buf + n->l4;
 	bool v6 = ip[0] >> 4 == 6;
 
 	*key = (struct fragment_key){.v6 = v6, .ip_layers = n->ip_layers};
@@ -250,7 +251,7 @@ static void settle(struct decoder *d, struct defrag *defrag, struct block *b,
 	enum rm_drop why;
 	uint16_t word;
 
-	fragment_key(&f.key, ip, l4, n);
+	decode_fragment_key(&f.key, b, n);
 	/* IPv4 counts the offset in units of 8 with flags above, IPv6 with flags below. */
 	word = v6 ? load_be16(l4 + 2) : load_be16(ip + 6);
 	f.offset = v6 ? word & 0xfff8 : (word & 0x1fffU) * 8;

@@ -86,9 +86,11 @@ struct decode_counts {
 
 /* One fragment met while decoding a block, to be settled in capture order. */
 struct fragment_note {
-	uint32_t index;       /* of the frame */
-	uint32_t l3, l4, end; /* places in block.buf: header, payload of IP, its captured end */
-	uint32_t true_len;    /* payload by header */
+	uint32_t index; /* of the frame */
+	/* places in block.buf: header of IP, its payload (IPv6: the fragment header), its captured
+	 * end */
+	uint32_t l3, l4, end;
+	uint32_t true_len; /* payload by header */
 	uint8_t depth, ip_layers;
 };
 
@@ -109,6 +111,10 @@ void decode_begin(struct decoder *d, struct packets *p);
 /* Decodes frame i of the block.  Fragments get VERDICT_HELD and wait in d->note. */
 void decode_frame(struct decoder *d, struct block *b, const struct iface *iface, struct packets *p,
 		  uint32_t i);
+
+/* Of which datagram it is. */
+void decode_fragment_key(struct fragment_key *key, const struct block *b,
+			 const struct fragment_note *n);
 
 /* Settles the block's fragments, in the order of blocks: datagrams that are now whole become
  * packets of the frame that completed them. */

@@ -337,16 +337,22 @@ static bool has_bit(const uint64_t *set, uint16_t i)
 
 static void run_ports(const struct filter *f, const struct rows *r, uint64_t *bits, uint32_t words)
 {
+	uint8_t ported[256];
+
 	if (!f->by_port && !f->not_by_port)
 		return;
+	for (int i = 0; i < 256; i++)
+		ported[i] = proto_has_ports((uint8_t)i);
 	for (uint32_t w = 0; w < words; w++) {
+		const uint8_t *proto = r->col.proto + 64UL * w;
 		const uint16_t *lo = r->col.port[0] + 64UL * w, *hi = r->col.port[1] + 64UL * w;
 		uint64_t in = 0, out = 0;
 
 		for (int k = 0; bits[w] && k < 64; k++) {
-			in |= (uint64_t)(has_bit(f->port, lo[k]) | has_bit(f->port, hi[k])) << k;
-			out |= (uint64_t)(has_bit(f->not_port, lo[k]) | has_bit(f->not_port, hi[k]))
-			       << k;
+			uint64_t bit = (uint64_t)ported[proto[k]] << k;
+
+			in |= has_bit(f->port, lo[k]) || has_bit(f->port, hi[k]) ? bit : 0;
+			out |= has_bit(f->not_port, lo[k]) || has_bit(f->not_port, hi[k]) ? bit : 0;
 		}
 		bits[w] &= (f->by_port ? in : UINT64_MAX) & ~out;
 	}
@@ -394,10 +400,10 @@ static void run_hosts(const struct filter *f, const struct rows *r, uint64_t *bi
 /* Seconds from the columns, nanoseconds where these cannot decide. */
 static void run_times(const struct filter *f, const struct rows *r, uint64_t *bits, uint32_t words)
 {
-	uint64_t until_ns = f->until_ns ? f->until_ns : UINT64_MAX;
+	uint64_t until_ns = f->by_until ? f->until_ns : UINT64_MAX;
 	uint32_t since = rows_second(f->since_ns), until = rows_second(until_ns);
 
-	for (uint32_t w = 0; (f->since_ns || f->until_ns) && w < words; w++) {
+	for (uint32_t w = 0; (f->since_ns || f->by_until) && w < words; w++) {
 		const uint32_t *first = r->col.first_s + 64UL * w, *last = r->col.last_s + 64UL * w;
 		uint64_t maybe = 0, sure = 0;
 

@@ -57,7 +57,8 @@ struct filter {
 	uint64_t not_port[65536 / 64];
 	struct filter_host host[FILTER_VALUES];
 	uint32_t hosts, hosts_excluded;
-	uint64_t since_ns, until_ns; /* 0 = none */
+	uint64_t since_ns, until_ns; /* since 0: none */
+	bool by_until;
 	uint64_t min_bytes;
 	/* patterns: NULL one never matched anything */
 	bool by_pattern;

@@ -272,18 +272,44 @@ const struct found_pattern *found_pattern(const struct found *f, uint32_t i)
 	return pattern_of(f, i);
 }
 
+bool found_name_read(struct found_name *name, const char *text, size_t n)
+{
+	const char *colon = memchr(text, ':', n), *end = text + n, *at = colon ? colon + 1 : text;
+	uint64_t number = 0;
+
+	*name = (struct found_name){.kind = -1};
+	for (int i = 0; colon && i <= PATTERN_PACK; i++) {
+		const char *kind = pattern_kind_name((enum pattern_kind)i);
+
+		if (strlen(kind) == (size_t)(colon - text) && memcmp(kind, text, strlen(kind)) == 0)
+			name->kind = i;
+	}
+	if (at == end || end - at > 10 || (colon && name->kind < 0))
+		return false;
+	for (; at < end; at++) {
+		if (*at < '0' || *at > '9')
+			return false;
+		number = number * 10 + (uint64_t)(*at - '0');
+	}
+	name->number = (uint32_t)number;
+	return number <= UINT32_MAX && (colon || number);
+}
+
+bool found_is(const struct found_pattern *p, const struct found_name *name)
+{
+	return name->kind < 0 ? p->signature == name->number
+			      : p->kind == name->kind && p->ordinal == name->number;
+}
+
 const struct found_pattern *found_named(const struct found *f, const char *id, size_t n)
 {
-	for (uint32_t i = 0; i < f->n_patterns; i++) {
-		const struct found_pattern *p = pattern_of(f, i);
-		char name[PATTERN_ID], signature[16];
+	struct found_name name;
 
-		pattern_id(name, (enum pattern_kind)p->kind, p->ordinal);
-		snprintf(signature, sizeof(signature), "%u", p->signature);
-		if ((strlen(name) == n && memcmp(name, id, n) == 0) ||
-		    (strlen(signature) == n && memcmp(signature, id, n) == 0))
-			return p;
-	}
+	if (!found_name_read(&name, id, n))
+		return NULL;
+	for (uint32_t i = 0; i < f->n_patterns; i++)
+		if (found_is(pattern_of(f, i), &name))
+			return pattern_of(f, i);
 	return NULL;
 }
 

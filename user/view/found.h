@@ -61,7 +61,16 @@ const struct found_match *found_next(const struct found *f, const struct rows *r
 /* Patterns that ever matched. */
 uint32_t found_patterns(const struct found *f);
 const struct found_pattern *found_pattern(const struct found *f, uint32_t i);
-/* By what people call it ("substring:0") or by its signature; NULL where it never matched. */
+/* What people call a pattern: "substring:0", or its signature's number. */
+struct found_name {
+	int kind; /* enum pattern_kind; -1: the number is a signature's */
+	uint32_t number;
+};
+
+/* False where nothing is called so. */
+bool found_name_read(struct found_name *name, const char *text, size_t n);
+bool found_is(const struct found_pattern *p, const struct found_name *name);
+/* NULL where it never matched. */
 const struct found_pattern *found_named(const struct found *f, const char *id, size_t n);
 /* Patterns that matched in a row: cursor 0 to begin, NULL at the end. */
 const struct found_pattern *found_of_row(const struct found *f, const struct rows *rows,

@@ -16,6 +16,7 @@ struct hide_tables {
 	uint16_t service[256], protocol[256], kind[256], status[256];
 	uint16_t port[65536];
 	uint16_t host[HIDE_RULES], pattern[HIDE_RULES], stream[HIDE_RULES];
+	struct found_name name[HIDE_RULES]; /* of `pattern` */
 	uint32_t hosts, patterns, streams;
 	struct filter_host net[HIDE_RULES];
 	uint64_t id[HIDE_RULES];
@@ -153,7 +154,8 @@ static void rebuild(struct hide *h)
 			note(&t->status[status_of_name(r->value, n)], i);
 			break;
 		default:
-			t->pattern[t->patterns++] = (uint16_t)(i + 1);
+			if (found_name_read(&t->name[t->patterns], r->value, n))
+				t->pattern[t->patterns++] = (uint16_t)(i + 1);
 			break;
 		}
 	}
@@ -220,13 +222,13 @@ uint16_t hide_of(const struct hide *h, const struct rows *rows, const struct fou
 	for (uint32_t i = 0; i < t->streams; i++)
 		if (t->id[i] == s->id)
 			rule = first_of(rule, t->stream[i]);
-	for (uint32_t i = 0; i < t->patterns; i++) {
-		const char *name = h->rule[t->pattern[i] - 1].value;
-		const struct found_pattern *want = found_named(found, name, strlen(name)), *p;
-		uint32_t cursor = 0;
+	for (uint32_t cursor = 0; t->patterns;) {
+		const struct found_pattern *p = found_of_row(found, rows, row, &cursor);
 
-		while (want && (p = found_of_row(found, rows, row, &cursor)))
-			if (p == want)
+		if (!p)
+			break;
+		for (uint32_t i = 0; i < t->patterns; i++)
+			if (found_is(p, &t->name[i]))
 				rule = first_of(rule, t->pattern[i]);
 	}
 	return rule;

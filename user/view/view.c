@@ -119,7 +119,10 @@ static void restore(struct view *v, uint32_t row)
 
 	if (!saved_stream(v->saved, v->rows.row[row].s.id, &was))
 		return;
-	rows_set(&v->rows, row, ROW_FAVORITE, was.favorite && v->rows.favorites < VIEW_FAVORITES);
+	if (was.favorite && v->rows.favorites < VIEW_FAVORITES && v->pins < VIEW_PINS) {
+		rows_set(&v->rows, row, ROW_FAVORITE, true);
+		v->pin[v->pins++] = row;
+	}
 	rows_set(&v->rows, row, ROW_HIDDEN, was.hidden);
 	v->rows.row[row].color = v->rows.col.color[row] = was.color < COLOR_COUNT ? was.color : 0;
 	v->rows.row[row].note = was.note ? strdup(was.note) : NULL;
@@ -237,10 +240,14 @@ int view_mark(struct view *v, uint32_t row, const struct view_mark *m)
 	if (m->set_favorite && m->favorite && !rows_is(&v->rows, row, ROW_FAVORITE) &&
 	    v->rows.favorites >= VIEW_FAVORITES)
 		return -ENOSPC;
+	if (m->set_favorite && v->pins == VIEW_PINS)
+		return -EAGAIN;
 	if (m->set_note && m->note[0] && !(note = strdup(m->note)))
 		return -ENOMEM;
-	if (m->set_favorite)
+	if (m->set_favorite) {
 		rows_set(&v->rows, row, ROW_FAVORITE, m->favorite);
+		v->pin[v->pins++] = row;
+	}
 	if (m->set_hidden)
 		rows_set(&v->rows, row, ROW_HIDDEN, m->hidden);
 	if (m->set_color)

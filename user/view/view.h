@@ -21,6 +21,7 @@
 
 #define VIEW_NOTE      4096U
 #define VIEW_FAVORITES 10000U
+#define VIEW_PINS      (2 * VIEW_FAVORITES)
 
 struct view_conf {
 	uint32_t max_streams, matches_total, matches_per_stream, patterns;
@@ -39,6 +40,9 @@ struct view {
 	struct saved *saved;
 	uint64_t orphans; /* matches of streams that are not here */
 	uint64_t *bits;   /* for a page */
+	/* rows that became or no longer are favourites, and their workers do not know it yet */
+	uint32_t pin[VIEW_PINS];
+	uint32_t pins;
 	/* private: what changed since the last delta */
 	uint64_t stream[DELTA_ITEMS], match[DELTA_ITEMS];
 	uint32_t streams, matches;
@@ -67,7 +71,7 @@ struct view_mark {
 	const char *note; /* empty: none */
 };
 
-/* 0; -ENOSPC: too many favourites; -ENOMEM. */
+/* 0; -ENOSPC: too many favourites; -EAGAIN: too many pins wait; -ENOMEM. */
 int view_mark(struct view *v, uint32_t row, const struct view_mark *m);
 
 /* Rules changed: every row is looked at again. */
