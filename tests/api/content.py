@@ -5,7 +5,9 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import struct
+import subprocess
 import time
 import zlib
 
@@ -46,8 +48,10 @@ def sent(row, packets):
 def text_of(data):
     """Text as the API shows it."""
     out, at = [], 0
-    hidden = [(0x80, 0x9f), (0xad, 0xad), (0x200b, 0x200f), (0x2028, 0x202e), (0x2060, 0x206f), (0xfeff, 0xfeff),
-              (0xfe00, 0xfe0f)]
+    # C1 controls, what turns the direction or ends lines, and Default_Ignorable_Code_Point of Unicode
+    hidden = [(0x80, 0x9f), (0xad, 0xad), (0x34f, 0x34f), (0x61c, 0x61c), (0x115f, 0x1160), (0x17b4, 0x17b5), (0x180b, 0x180f),
+              (0x200b, 0x200f), (0x2028, 0x202e), (0x2060, 0x206f), (0x3164, 0x3164), (0xfe00, 0xfe0f), (0xfeff, 0xfeff),
+              (0xffa0, 0xffa0), (0xfff0, 0xfffb), (0x1bca0, 0x1bca3), (0x1d173, 0x1d17a), (0xe0000, 0xe0fff)]
     while at < len(data):
         for n in (1, 2, 3, 4):
             try:
@@ -159,7 +163,8 @@ def test_bounds(t, lab_):
         data = b''.join(base64.b64decode(s['base64']) for s in w['segments'])
         t.true('%d bytes at %d of %d' % (length, start, n), data == want[start:start + have], len(data))
         t.equal('%d bytes at %d: returned_bytes, length' % (length, start), (w['returned_bytes'], w['stream_length']), (have, n))
-        t.equal('%d bytes at %d: cut by the limit' % (length, start), w['truncated_by_limit'], length > 10000)
+        if have == 10000:
+            t.equal('%d bytes at %d: cut by the limit' % (length, start), w['truncated_by_limit'], length > 10000)
         t.equal('%d bytes at %d: where to go on' % (length, start), w['next_start'] if have else 0, start + have if have else 0)
     w = content(server, stream)
     t.equal('without parameters', (w['direction'], w['requested_start'], w['returned_bytes'], w['segments'][0]['kind']),
@@ -388,11 +393,13 @@ def test_highlights(t, lab_):
 
 # ---- conversations ----
 
-def conversation(server, stream, **params):
+def conversation(server, stream, pages=None, **params):
     found = []
     while True:
         page = server.get('/api/streams/%s/conversation' % stream, **params)
         found += page['turns']
+        if pages is not None:
+            pages.append(page['turns'])
         if page['next_cursor'] is None:
             return found
         params['cursor'] = page['next_cursor']
@@ -414,7 +421,8 @@ def test_conversation(t, lab_):
 
 
 def check_turns(t, what, server, row, packets, list_, ordered):
-    whole = conversation(server, row['stream_id'], mode='raw')
+    pages = []
+    whole = conversation(server, row['stream_id'], pages, mode='raw')
     want = sent(row, packets)
     client = client_of(row)
     by_number = {n: p for numbers, p in packets for n in numbers}
@@ -438,9 +446,9 @@ def check_turns(t, what, server, row, packets, list_, ordered):
         last = x['timestamp']
     t.true(what + ': turns', not wrong, '; '.join(wrong[:4]))
     t.equal(what + ': all bytes', at, [len(w) for w, _ in want])
-    both = [x['direction'] for x in whole]
-    t.true(what + ': neighbours are of different directions', row['protocol'] == 'udp' or len(whole) > 100 or
-           all(a != b for a, b in zip(both, both[1:])) or not ordered, both[:20])
+    split = [(a['direction'], a['start'], b['end']) for page in pages for a, b in zip(page, page[1:])
+             if a['direction'] == b['direction']]
+    t.true(what + ': neighbours on a page are of different directions', row['protocol'] == 'udp' or not ordered or not split, split)
     for limit in (1, 3):
         if len(whole) > 150 and limit == 1:
             continue
@@ -632,7 +640,7 @@ def test_steps(t, lab_):
         s = lab_.serve(talk(lab_, [(0, data)]))
         return s, only(s)
     server, stream = one(b'just words, nothing else')
-    for chain in ('gzip', 'brotli', 'zstd', 'deflate', 'websocket_deflate', 'http_chunked', 'http_gzip', 'auto', 'json'):
+    for chain in ('gzip', 'brotli', 'zstd', 'websocket_deflate', 'http_chunked', 'http_gzip', 'auto', 'json'):
         x = transformed(server, stream, chain)
         t.true('%s of words is noop or failed, without output' % chain, x['status'] in ('noop', 'failed') and x['segments'] == []
                and x['applied'] == 'none', x['status'])
@@ -642,7 +650,7 @@ def test_steps(t, lab_):
     server, stream = one(gzip.compress(plain)[:60])
     x = transformed(server, stream, 'gzip')
     t.true('half of a gzip file', x['status'] in ('applied', 'failed') and plain.startswith(result(x)), x['status'])
-    server, stream = one(gzip.compress(plain)[:20] + b'\xff' * 40)
+    server, stream = one(gzip.compress(plain)[:10] + b'\xff' * 40)
     x = transformed(server, stream, 'gzip,url_decode')
     t.equal('a damaged one ends the chain', (x['status'], len(x['steps'])), ('failed', 1))
 
@@ -772,6 +780,8 @@ def test_packets(t, lab_):
                 len(got), len(want), [f.ns for f in got] == [f.ns for f in want], [f.data for f in got] == [f.data for f in want],
                 [f.wire for f in got] == [f.wire for f in want], {f.link for f in got}))
             d = server.get('/api/streams/' + row['stream_id'])
+            if any(len(many) > 1 for many, _ in flows[key_of(row)]):
+                continue  # a datagram's number is that of its last fragment
             t.equal(here + ': first and last', (d['first_packet'], d['last_packet']), (numbers[0], numbers[-1]))
         t.true(what + ': streams', seen, seen)
         server.stop()
@@ -813,17 +823,23 @@ def test_packets_of_others(t, lab_):
         server.stop()
     server = lab_.serve(lab_.capture('demo'), '--max-packets', 100)
     t.equal('with --max-packets', server.call('GET', '/api/streams/%s/pcap' % server.rows()[0]['stream_id']).status, 200)
-    import subprocess
+
+
+def test_packets_of_a_pipe(t, lab_):
+    """There are none to be had: said so, and nothing hangs."""
     pipe = lab_.path('fifo')
-    import os
     os.mkfifo(pipe)
     feeder = subprocess.Popen(['sh', '-c', 'cat "$1" > "$2"', 'sh', lab_.capture('demo'), pipe])
     try:
         server = lab_.serve(pipe)
-        t.error('of a pipe', server.call('GET', '/api/streams/%s/pcap' % server.rows()[0]['stream_id']), 409, 'no_packet_store')
+        stream = server.rows()[0]['stream_id']
+        t.error('of a pipe', server.call('GET', '/api/streams/%s/pcap' % stream, seconds=5), 409, 'no_packet_store')
+    except lab.Failed as e:
+        t.true('of a pipe', False, e)
     finally:
         feeder.kill()
         feeder.wait()
+    t.equal('it ends', server.stop(seconds=5), 0)
 
 
 def test_packets_in_segments(t, lab_):
@@ -872,5 +888,5 @@ def test_answers_come_at_once(t, lab_):
 
 TESTS = [test_windows, test_windows_and_show, test_bounds, test_modes, test_gaps, test_evicted, test_conflicts, test_highlights,
          test_conversation, test_conversation_of_a_large_stream, test_messages, test_http_encodings, test_steps, test_websocket,
-         test_downloads, test_decoded_downloads, test_packets, test_packets_of_others, test_packets_in_segments,
+         test_downloads, test_decoded_downloads, test_packets, test_packets_of_others, test_packets_of_a_pipe, test_packets_in_segments,
          test_answers_come_at_once]

@@ -192,11 +192,11 @@ class Server:
             path += '?' + query(params)
         c = getattr(self.local, 'connection', None)
         for again in (c is not None, False):
-            if c is None:
-                c = self.local.connection = http.client.HTTPConnection('localhost', timeout=seconds)
-                c.sock = self.connect(seconds)
-                c.auto_open = 0
             try:
+                if c is None:
+                    c = http.client.HTTPConnection('localhost', timeout=seconds)
+                    c.sock, c.auto_open = self.connect(seconds), 0
+                    self.local.connection = c
                 c.sock.settimeout(seconds)
                 c.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
                 for k, v in headers.items():
