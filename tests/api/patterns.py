@@ -288,6 +288,18 @@ def test_saved(t, lab_):
         again.stop()
 
 
+def test_saved_beside_others(t, lab_):
+    """A saved pattern stays one, whichever patterns the command line brings from run to run."""
+    db = lab_.path('db')
+    for i, args in enumerate((['--pattern', 'a=HTTP'], [], ['--pattern', 'a=HTTP', '--pattern', 'b=GET '], [], ['--pattern', 'c=POST'])):
+        server = lab_.serve(lab_.capture('demo'), *args, state=db)
+        lab.until('saved patterns are there', lambda: len([p for p in server.get('/api/patterns')['patterns'] if p['saved']]) >= i, 5)
+        p = add(server, kind='substring', pattern='mine %d' % i)
+        got = [p['definition']['pattern'] for p in server.get('/api/patterns')['patterns'] if p['saved']]
+        t.equal('run %d' % i, sorted(got), ['mine %d' % k for k in range(i + 1)])
+        server.stop()
+
+
 def test_saved_and_killed(t, lab_):
     db = lab_.path('db')
     server = lab_.serve(lab_.capture('demo'), state=db)
@@ -313,4 +325,4 @@ def test_saved_patterns_and_a_replay(t, lab_):
 
 
 TESTS = [test_kinds, test_scope, test_without_rescan, test_changes, test_bad, test_expensive, test_at_a_time, test_while_packets_come,
-         test_saved, test_saved_and_killed, test_saved_patterns_and_a_replay]
+         test_saved, test_saved_beside_others, test_saved_and_killed, test_saved_patterns_and_a_replay]
