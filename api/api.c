@@ -317,11 +317,11 @@ int api_open(struct api **out, struct run *run)
 				  .key = a->conf->api_key,
 				  .max_connections = CONNECTIONS,
 				  .call_size = sizeof(struct call)};
-	err = http_open(&a->http, &http, &a->host);
+	err = open_view(a);
+	if (err == 0)
+		err = http_open(&a->http, &http, &a->host);
 	if (err == 0)
 		err = access_open(&a->access, a->conf, a->http);
-	if (err == 0)
-		err = open_view(a);
 	if (err == 0)
 		a->state = state_path(a);
 	return err;

@@ -60,19 +60,21 @@ struct http {
 static int listen_unix(struct http *h, const char *path)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	struct stat st;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mode_t mask;
 	int err;
 
 	if (fd < 0)
 		return -errno;
-	if (strlen(path) >= sizeof(to.sun_path)) {
+	if (path[0] == 0 || strlen(path) >= sizeof(to.sun_path)) {
 		close(fd);
-		return -ENAMETOOLONG;
+		return path[0] ? -ENAMETOOLONG : -EINVAL;
 	}
 	memcpy(to.sun_path, path, strlen(path) + 1);
 	/* One that nobody listens on is left from a run before. */
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno == ECONNREFUSED)
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno == ECONNREFUSED &&
+	    lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(path);
 	close(fd);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -135,7 +137,8 @@ static int listen_inet(struct http *h, const char *text)
 	size_t n = colon ? (size_t)(colon - text) : 0;
 	int fd;
 
-	if (!colon || n == 0 || n >= sizeof(host))
+	if (!colon || n == 0 || n >= sizeof(host) || !colon[1] ||
+	    colon[1 + strspn(colon + 1, "0123456789")] || strtoul(colon + 1, NULL, 10) > 65535)
 		return -EINVAL;
 	memcpy(host, text, n);
 	host[n] = 0;
@@ -169,8 +172,12 @@ static int open_tls(struct http *h)
 {
 	char why[256];
 
-	if (!h->conf.cert)
+	if (!h->conf.cert && !h->conf.key)
 		return 0;
+	if (!h->conf.cert || !h->conf.key) {
+		log_line("--api-cert and --api-key go together");
+		return -EINVAL;
+	}
 	h->tls = SSL_CTX_new(TLS_server_method());
 	if (h->tls && SSL_CTX_set_min_proto_version(h->tls, TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_use_certificate_chain_file(h->tls, h->conf.cert) == 1 &&
@@ -592,6 +599,7 @@ uint16_t http_port(const struct http *h)
 
 void http_run(struct http *h, int ms)
 {
+	h2o_evloop_run(h->loop, 0); /* what answers given since then still have to do */
 	h2o_evloop_run(h->loop, ms);
 }
 

@@ -86,7 +86,7 @@ void matches_list(struct api *a, struct call *c)
 	filter_init(&f);
 	if ((pattern && filter_pattern(&f, &a->view.found, pattern, why, sizeof(why)) < 0) ||
 	    (service && filter_service(&f, service, why, sizeof(why)) < 0)) {
-		call_error(c, 400, NULL, "%s", why);
+		call_error(c, 400, NULL, "%s: %s", pattern ? "pattern_id" : "service", why);
 		return;
 	}
 	if (text && strcmp(text, "0") != 0) {

@@ -93,7 +93,7 @@ static const struct {
 		 "-last_timestamp time, -last_packet int, -content Shown"},
 	{"Conversation", "stream_id id, turns [Turn], next_cursor str?"},
 	{"PatternEntry",
-	 "id str, signature_id int, definition {name str, -kind str, -pattern str, -case any, "
+	 "id str, signature_id int, definition {-name str, -kind str, -pattern str, -case any, "
 	 "-direction str, -service str, -ports any, -colour str}, saved bool, matches int, "
 	 "streams int"},
 	{"Rescan", "state str, scanned_streams int, streams int"},

@@ -35,7 +35,8 @@ struct entry {
 	struct json_object *o;
 	enum pattern_kind kind;
 	uint32_t ordinal, signature;
-	bool saved; /* made by a person, not given at the start */
+	bool saved;              /* made by a person, not given at the start */
+	char stored[PATTERN_ID]; /* its name in the file, or empty */
 };
 
 struct list {
@@ -384,20 +385,20 @@ static void reply_call(struct api *a)
 /* The whole list of a person's own, as it is from now on. */
 static void save_list(struct api *a, const struct list *before)
 {
-	char id[PATTERN_ID];
+	const struct list *now = &a->patterns->list, *both[] = {before, now};
 
-	for (uint32_t i = 0; i < before->n; i++) {
-		name_of(&before->at[i], id);
-		if (before->at[i].saved)
-			saved_put(a->view.saved, "pattern", id, NULL);
-	}
-	for (uint32_t i = 0; i < a->patterns->list.n; i++) {
-		const struct entry *e = &a->patterns->list.at[i];
+	for (int k = 0; k < 2; k++)
+		for (uint32_t i = 0; i < both[k]->n; i++)
+			if (both[k]->at[i].stored[0])
+				saved_put(a->view.saved, "pattern", both[k]->at[i].stored, NULL);
+	for (uint32_t i = 0; i < now->n; i++) {
+		struct entry *e = &now->at[i];
 
-		name_of(e, id);
-		if (e->saved)
-			saved_put(a->view.saved, "pattern", id,
-				  json_object_to_json_string_ext(e->o, JSON_C_TO_STRING_PLAIN));
+		if (!e->saved)
+			continue;
+		name_of(e, e->stored);
+		saved_put(a->view.saved, "pattern", e->stored,
+			  json_object_to_json_string_ext(e->o, JSON_C_TO_STRING_PLAIN));
 	}
 }
 
@@ -733,12 +734,17 @@ int patterns_open(struct api *a)
 			continue;
 		}
 		e.ordinal = p->next[e.kind]++;
+		snprintf(e.stored, sizeof(e.stored), "%.*s", PATTERN_ID - 1, name);
 		p->wanted.at[p->wanted.n++] = e;
 	}
 	if (p->wanted.n > p->list.n && a->conf->matches_total && a->conf->matches_per_stream)
 		compile(a);
 	else
 		drop_list(&p->wanted);
+	while (p->pid) { /* the first packet is to meet them */
+		usleep(2000);
+		look_compiling(a, clock_ns() / 1000000);
+	}
 	return 0;
 }
 

@@ -41,7 +41,7 @@ void login_post(struct api *a, struct call *c)
 
 	if (!json_object_is_type(c->body, json_type_object) ||
 	    !json_object_object_get_ex(c->body, "token", &v) ||
-	    !json_object_is_type(v, json_type_string)) {
+	    !json_object_is_type(v, json_type_string) || json_object_object_length(c->body) != 1) {
 		call_error(c, 400, NULL, "the body takes a token");
 		return;
 	}

@@ -273,9 +273,10 @@ static bool time_of(const char *text, uint64_t *ns)
 	uint64_t fraction = 0, scale = 100000000;
 
 	if (at) {
+		int day = tm.tm_mday;
 		time_t t = timegm(&tm);
 
-		if (t < 0 || t > TIME_MOST)
+		if (t < 0 || t > TIME_MOST || tm.tm_mday != day) /* a day of no such month */
 			return false;
 		*ns = (uint64_t)t * NS_PER_S;
 	} else {
@@ -351,11 +352,21 @@ static bool read_value(struct call *c, const struct param *p, struct value *v)
 	return false;
 }
 
+static bool is_utf8(const char *text)
+{
+	const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
+	size_t n;
+
+	while (p < end && (n = *p < 0x80 ? 1 : json_utf8(p, (size_t)(end - p))))
+		p += n;
+	return p == end;
+}
+
 static bool read_query(struct call *c)
 {
 	const struct route *r = c->route;
 	struct span rest = c->http.query;
-	char *to = c->memory = malloc(span_len(rest) + 2 * CALL_PARAMS + 2);
+	char *to = c->memory = calloc(1, span_len(rest) + 2 * CALL_PARAMS + 2);
 
 	if (!c->memory) {
 		call_error(c, 503, NULL, "out of memory");
@@ -376,7 +387,7 @@ static bool read_query(struct call *c)
 		text = named ? decode((struct span){equal ? equal + 1 : pair.end, pair.end}, &to,
 				      true)
 			     : NULL;
-		if (!text) {
+		if (!text || !is_utf8(named) || !is_utf8(text)) {
 			call_error(c, 400, NULL, "the query is not encoded as one");
 			return false;
 		}
@@ -450,7 +461,10 @@ static bool find_route(struct call *c)
 		if (method && strcmp(method, r->method) == 0) {
 			memcpy(c->part, part, sizeof(part));
 			c->route = r;
-			return true;
+			if (!memchr(c->http.path.at, 0, span_len(c->http.path)))
+				return true;
+			call_error(c, 400, NULL, "the path holds a NUL");
+			return false;
 		}
 		snprintf(allow + strlen(allow), sizeof(allow) - strlen(allow), "%s%s",
 			 allow[0] ? ", " : "", r->method);
@@ -476,11 +490,39 @@ bool route_stream_id(const char *text, uint64_t *id)
 	return errno == 0;
 }
 
+/* json-c takes more than RFC 8259 does: NaN, 'text', bare control characters, "1.".  The first byte
+ * of such, or of a NUL that a text of C would end at; NULL where there is none. */
+static const uint8_t *odd_byte(struct span body, bool nul)
+{
+	bool text = false;
+
+	for (const uint8_t *p = body.at; p < body.end; p++) {
+		size_t left = (size_t)(body.end - p);
+		bool known = text ? *p >= 0x20
+				  : *p && strchr("{}[]:,+-.0123456789 \t\r\neEtrufalsn\"", *p);
+		bool digit = left > 1 && p[1] >= '0' && p[1] <= '9';
+
+		if (!known || (!text && *p == '.' && !digit))
+			return p;
+
+		if (text && *p == '\\') {
+			if (!nul && left >= 6 && memcmp(p, "\\u0000", 6) == 0)
+				return p;
+			p++;
+		} else if (*p == '"') {
+			text = !text;
+		}
+	}
+	return NULL;
+}
+
 static bool read_body(struct call *c)
 {
 	struct span type = c->http.content_type, body = c->http.body;
 	static const char json[] = "application/json";
 	struct json_tokener *t;
+	const uint8_t *odd;
+	size_t end;
 
 	if (span_len(body) > CALL_BODY) {
 		call_error(c, 413, NULL, "the body is larger than %lu bytes", CALL_BODY);
@@ -498,19 +540,26 @@ static bool read_body(struct call *c)
 		call_error(c, 415, NULL, "Content-Type must be application/json");
 		return false;
 	}
-	t = json_tokener_new_ex(32);
-	if (t) {
-		json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-		c->body = json_tokener_parse_ex(t, (const char *)body.at, (int)span_len(body));
-		if (!c->body && json_tokener_get_error(t) == json_tokener_continue)
-			c->body = json_tokener_parse_ex(t, "", -1); /* a number at its end */
+	odd = odd_byte(body, c->route->handle == preference_put);
+	if (odd) {
+		call_error(c, 400, NULL, "the body is no JSON, or has a NUL in a text: byte %zu",
+			   (size_t)(odd - body.at));
+		return false;
 	}
+	t = json_tokener_new_ex(32);
+	if (!t) {
+		call_error(c, 503, NULL, "out of memory");
+		return false;
+	}
+	json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	c->body = json_tokener_parse_ex(t, (const char *)body.at, (int)span_len(body));
+	end = json_tokener_get_parse_end(t);
+	if (json_tokener_get_error(t) == json_tokener_continue)
+		c->body = json_tokener_parse_ex(t, "", -1); /* a number or word at its end */
 	/* null is JSON too, and no object */
-	if (!t || json_tokener_get_error(t) != json_tokener_success ||
-	    json_tokener_get_parse_end(t) < span_len(body)) {
+	if (json_tokener_get_error(t) != json_tokener_success || end < span_len(body)) {
 		call_error(c, 400, NULL, "the body is no JSON: %s at byte %zu",
-			   t ? json_tokener_error_desc(json_tokener_get_error(t)) : "no memory",
-			   t ? json_tokener_get_parse_end(t) : 0);
+			   json_tokener_error_desc(json_tokener_get_error(t)), end);
 		json_tokener_free(t);
 		return false;
 	}

@@ -24,7 +24,8 @@ struct tally {
 	uint32_t n;
 };
 
-static void add(struct tally *t, const uint8_t *key, size_t n, const struct news_stream *s)
+static void add_as(struct tally *t, const uint8_t *key, size_t n, const struct news_stream *s,
+		   uint64_t matches)
 {
 	uint64_t h = 14695981039346656037ULL;
 	uint8_t full[33] = {0};
@@ -49,7 +50,24 @@ static void add(struct tally *t, const uint8_t *key, size_t n, const struct news
 	g->packets += s->packets[0] + s->packets[1];
 	g->bytes += s->bytes[0] + s->bytes[1];
 	g->streams++;
-	g->matches += s->matches;
+	g->matches += matches;
+}
+
+static void add(struct tally *t, const uint8_t *key, size_t n, const struct news_stream *s)
+{
+	add_as(t, key, n, s, s->matches);
+}
+
+/* Of those that are kept. */
+static uint64_t matches_of(const struct view *v, uint32_t row, uint32_t signature)
+{
+	const struct found_match *m;
+	uint32_t cursor = 0;
+	uint64_t n = 0;
+
+	while ((m = found_next(&v->found, &v->rows, row, &cursor)))
+		n += m->m.signature == signature;
+	return n;
 }
 
 static void add_hosts(struct tally *t, const struct news_stream *s, bool pair)
@@ -97,7 +115,7 @@ static void add_row(struct api *a, struct tally *t, enum by by, uint32_t row)
 	case BY_PATTERN:
 		while ((p = found_of_row(&a->view.found, &a->view.rows, row, &cursor))) {
 			memcpy(key, &p->signature, 4);
-			add(t, key, 4, s);
+			add_as(t, key, 4, s, matches_of(&a->view, row, p->signature));
 		}
 		break;
 	case BY_ANOMALY:

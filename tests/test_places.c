@@ -97,6 +97,8 @@ static void run(uint64_t seed, bool ng)
 	char *path;
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	if (!file)
+		return;
 	path = temp_file("places", file, lay_out(file, room, &d, ng, &n));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(path);
 	const char *const paths[] = {path};

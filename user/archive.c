@@ -286,7 +286,11 @@ void archive_start(struct shard *s, uint32_t slot, uint64_t number)
 			       .queued_next = queued_next,
 			       .owed = owed};
 	reach_second(s);
-	a->time.service[inventory_at(&s->inventory, slot)->service.name].streams++;
+	e->service = inventory_at(&s->inventory, slot)->service.name;
+	e->port[0] = s->flows.flow[slot].lo_port;
+	e->port[1] = s->flows.flow[slot].hi_port;
+	e->since_s = (uint32_t)(a->time_from / NS_PER_S);
+	a->time.service[e->service].streams++;
 	mark(s, slot);
 }
 
@@ -366,11 +370,33 @@ static void send_owed(struct archive *a, struct archived *e, uint8_t *at)
 	e->owed = 0;
 }
 
+/* A stream counts for what it turned out to be, in the second of its first packet. */
+static void recount(struct shard *s, struct archived *e, uint8_t service)
+{
+	struct archive *a = &s->archive;
+	struct news_time *out;
+
+	if (e->service == service)
+		return;
+	out = (struct news_time *)room(
+		a, offsetof(struct news_time, service) + 2 * sizeof(struct news_service), true);
+	if (!out)
+		return; /* with the next row */
+	out->kind = NEWS_TIME;
+	out->n = 2;
+	out->second = e->since_s;
+	out->service[0] = (struct news_service){.service = e->service, .streams = -1};
+	out->service[1] = (struct news_service){.service = service, .streams = 1};
+	channel_submit(a->news);
+	e->service = service;
+}
+
 static void told(struct shard *s, uint32_t slot)
 {
 	struct stream *st = inventory_at(&s->inventory, slot);
 
 	st->flags = (uint8_t)(st->flags & ~STREAM_MARKED);
+	recount(s, archive_at(&s->archive, open_at(&s->archive, slot)->entry), st->service.name);
 }
 
 static bool flush_one(struct shard *s, uint32_t entry)
@@ -539,6 +565,9 @@ void archive_again(struct shard *s, uint32_t entry, const struct scan_match *m)
 {
 	struct archived *e = archive_at(&s->archive, entry);
 
+	if (!pattern_wants(m->pattern, (m->row & 1) == archive_a_dir(s, e), e->service, e->port[0],
+			   e->port[1]))
+		return;
 	if (!introduce(s, entry)) {
 		s->archive.counts.matches_lost++;
 		e->not_shown++;
@@ -676,6 +705,7 @@ void archive_end(struct shard *s, uint32_t slot, const struct event_stream *e)
 	d->evidence = more->evidence;
 	more->evidence = 0; /* kept on */
 	keep_rare(a, d, e);
+	recount(s, d, e->service.name);
 	last_row(s, slot, entry, e);
 	d->slot = ARCHIVE_NONE;
 	d->ended = true;

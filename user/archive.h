@@ -42,7 +42,9 @@ struct archived {
 	uint32_t owed; /* its last row waits here; + 1 */
 	uint32_t not_shown;
 	bool live, queued, pinned, ended;
-	uint8_t a_dir;
+	uint8_t a_dir, service; /* as told */
+	uint16_t port[2];
+	uint32_t since_s;
 };
 
 struct archive_counts {

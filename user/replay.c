@@ -168,6 +168,7 @@ static void *work(void *arg)
 	struct backoff wait = {0};
 	uint64_t mine = 0, index, since = clock_ticks();
 
+	answer_look(s, false); /* saved patterns are to meet the first packet */
 	while (mine < atomic_load_explicit(&l->end, memory_order_acquire)) {
 		if (atomic_load_explicit(&station_of(l, mine)->ready, memory_order_acquire) ==
 		    mine + 1) {

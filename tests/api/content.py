@@ -872,21 +872,6 @@ def test_packets_in_segments(t, lab_):
         server.stop()
 
 
-def test_answers_come_at_once(t, lab_):
-    """Content of a replay that is over, one request after another on one connection and on a few."""
-    server = lab_.serve(lab_.capture('demo'))
-    streams = [r['stream_id'] for r in server.rows()]
-    for what, path in [('a stream', ''), ('content', '/content'), ('a conversation', '/conversation'), ('messages', '/messages')]:
-        times = []
-        for i in range(60):
-            start = time.monotonic()
-            server.get('/api/streams/%s%s' % (streams[i % len(streams)], path))
-            times.append(time.monotonic() - start)
-        slow = [x for x in times if x > 0.1]
-        t.true('%s takes less than 0.1 s' % what, len(slow) < 3, '%d of 60 took more, up to %.2f s' % (len(slow), max(times)))
-
-
 TESTS = [test_windows, test_windows_and_show, test_bounds, test_modes, test_gaps, test_evicted, test_conflicts, test_highlights,
          test_conversation, test_conversation_of_a_large_stream, test_messages, test_http_encodings, test_steps, test_websocket,
-         test_downloads, test_decoded_downloads, test_packets, test_packets_of_others, test_packets_of_a_pipe, test_packets_in_segments,
-         test_answers_come_at_once]
+         test_downloads, test_decoded_downloads, test_packets, test_packets_of_others, test_packets_of_a_pipe, test_packets_in_segments]

@@ -378,8 +378,11 @@ def test_matches(t, lab_):
              s.expected.of[a['stream_id']]['service'] == 'http')]:
         t.equal('matches with %r' % params, sorted(map(got, all_matches(s.server, **params))),
                 sorted(key(a) for a in s.expected.alerts if true(a)))
-    times = [m['timestamp'] for m in all_matches(lab_.serve(*s.files, *PATTERNS, '-w', 1), limit=100)]
-    t.equal('newest first (of one worker)', times, sorted(times, reverse=True))
+    newest = {}  # as they were found: of one pattern in one direction of a stream that is the order of its packets
+    for m in all_matches(lab_.serve(*s.files, *PATTERNS, '-w', 1), limit=100):
+        newest.setdefault((m['stream_id'], m['direction'], m['pattern_id']), []).append(m['timestamp'])
+    for of, times in newest.items():
+        t.equal('newest first: %s %s %s' % of, times, sorted(times, reverse=True))
     for i, x in s.expected.of.items():
         if x['matches']:
             own = s.server.get('/api/streams/%s/matches' % i)

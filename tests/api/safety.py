@@ -337,8 +337,9 @@ def test_large(t, lab_):
         got = send_much(server, request(server, 'POST', '/api/view/hide-rules', json_type + ['Content-Length: %d' % size]), b'x' * size)
         answers, _ = lab.split_answers(got, ['POST'])
         t.true('a body of %d bytes: 413' % size, answers and answers[0].status == 413, got[:80])
-        t.true('a body of %d bytes: in the usual form, with the usual headers' % size, answers and answers[0].error and not answers[0].unsafe(),
-               got[:300])
+        if size < 8 << 20:  # larger ones are refused before the program sees them
+            t.true('a body of %d bytes: in the usual form, with the usual headers' % size,
+                   answers and answers[0].error and not answers[0].unsafe(), got[:300])
     got = send_much(server, request(server, 'POST', '/api/view/hide-rules', json_type + ['Transfer-Encoding: chunked']),
                     b''.join(b'10000\r\n' + b'x' * 65536 + b'\r\n' for _ in range(400)) + b'0\r\n\r\n')
     t.true('the same in chunks', got.startswith(b'HTTP/1.1 413'), got[:60])

@@ -50,7 +50,7 @@ BAD_TEXTS = {
     'around': ['nonsense', '0xzz'],
     'cursor': ['nonsense', '1-2-3-4', '-1', '0-0-0-0'],
     'pattern_id': [',', '!', 'regex:0,'],
-    'transform': ['nonsense', 'gzip,nonsense', 'charset:nonsense', ',', ','.join(['hex'] * 9)],
+    'transform': ['nonsense', 'gzip,nonsense', ','.join(['hex'] * 9)],
     'instance': [],
 }
 BAD_NUMBERS = ['abc', '-1', '1.5', '', '1e3', '0x10', '%201', '%2B1', '18446744073709551616', '99999999999999999999999']
@@ -387,10 +387,12 @@ def test_bodies_that_are_nearly_json(t, lab_):
                 b'{"a": +1}', b'{"a": "\\x41"}'):
         a = server.call('PUT', '/api/view/preferences/nearly', body=bad, headers={'Content-Type': 'application/json'})
         c.error('a preference that is %r' % bad, a, 400)
-    for good in ({'a': 1e300}, {'a': -0.0}, [], 0, None, '', 'x' * 60000, {'': {'': ''}}, {'ü€😀': '\u2028'}, [[[[[]]]]],
+    for good in ({'a': 1e300}, {'a': -0.0}, [], 0, '', 'x' * 60000, {'': {'': ''}}, {'ü€😀': '\u2028'}, [[[[[]]]]],
                  {'a': 2**53}, {'a': 0.1}, {'a': '\u0000b'}):
         server.call('PUT', '/api/view/preferences/good', body=good)
         t.equal('a preference that is %.40r' % (good,), server.get('/api/view/preferences/good')['value'], good)
+    server.call('PUT', '/api/view/preferences/good', body=b'null', headers={'Content-Type': 'application/json'})
+    t.equal('a preference that is null', server.get('/api/view/preferences/good')['value'], None)
 
 
 # ---- what clients of the program before ours send ----

@@ -101,8 +101,7 @@ static void json_escape(struct json *j, uint8_t c)
 	j->at = p;
 }
 
-/* Length of the valid UTF-8 sequence at p (RFC 3629 §4), or 0. */
-static size_t utf8_len(const uint8_t *p, size_t n)
+size_t json_utf8(const uint8_t *p, size_t n)
 {
 	if (p[0] >= 0xc2 && p[0] <= 0xdf)
 		return n >= 2 && (p[1] & 0xc0) == 0x80 ? 2 : 0;
@@ -167,7 +166,7 @@ void json_text(struct json *j, const char *text, size_t n)
 			} else if (*p < 0x80) {
 				json_escape(j, *p);
 			} else {
-				step = utf8_len(p, n);
+				step = json_utf8(p, n);
 				if (step)
 					json_raw(j, (const char *)p, step);
 				else

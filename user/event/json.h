@@ -47,4 +47,8 @@ void json_time(struct json *j, uint64_t ns);
 /* a dotted or colon address, quoted */
 void json_address(struct json *j, const uint8_t *at, int v6);
 
+/* Bytes of the UTF-8 sequence at p (RFC 3629 section 4), of n there; 0 where it is none or ASCII.
+ */
+size_t json_utf8(const uint8_t *p, size_t n);
+
 #endif

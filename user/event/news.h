@@ -57,7 +57,9 @@ struct news_match {
 };
 
 struct news_service {
-	uint32_t service, streams, matches;
+	uint32_t service;
+	int32_t streams; /* below 0: they turned out to be of another one */
+	uint32_t matches;
 	uint64_t packets, bytes;
 };
 

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -324,6 +326,17 @@ ssize_t bytes_read(struct bytes *b, uint8_t *dst, size_t n)
 		done += (size_t)got;
 	}
 	return (ssize_t)done;
+}
+
+size_t bytes_at_hand(const struct bytes *b)
+{
+	struct stat st;
+	int n = 0;
+
+	if (b->coding != CODING_PLAIN || fstat(b->fd, &st) < 0 || S_ISREG(st.st_mode) ||
+	    ioctl(b->fd, FIONREAD, &n) < 0)
+		return SIZE_MAX;
+	return b->have - b->at + (size_t)(n > 0 ? n : 0);
 }
 
 bool bytes_compressed(const struct bytes *b)

@@ -29,6 +29,8 @@ enum bytes_kind {
 int bytes_open(struct bytes **out, int fd);
 /* fd does not block where it is no file. */
 int bytes_open_as(struct bytes **out, int fd, enum bytes_kind kind);
+/* Of a pipe that is not compressed: as many can be read without waiting.  Else SIZE_MAX. */
+size_t bytes_at_hand(const struct bytes *b);
 /* A growing file grows no more. */
 void bytes_grown(struct bytes *b);
 void bytes_close(struct bytes *b);

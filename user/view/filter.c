@@ -187,7 +187,7 @@ int filter_port(struct filter *f, const char *text, char *why, size_t size)
 			memcpy(digits, v.at, v.n);
 			port = strtoul(digits, &end, 10);
 		}
-		if (port > 65535 || *end || v.at[0] == '-' || v.at[0] == '+')
+		if (port > 65535 || *end || v.at[0] < '0' || v.at[0] > '9')
 			return refuse(why, size, "no port number", &v);
 		if (v.exclude) {
 			f->not_by_port = true;

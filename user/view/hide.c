@@ -2,6 +2,7 @@
 /* hide — see hide.h. */
 #include "user/view/hide.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,18 +55,21 @@ void hide_close(struct hide *h)
 
 static bool stream_id_of(const char *text, uint64_t *id)
 {
+	bool hex = strlen(text) == 16 || strncasecmp(text, "0x", 2) == 0;
 	char *end;
 
-	*id = strtoull(text, &end, strlen(text) == 16 || strncasecmp(text, "0x", 2) == 0 ? 16 : 10);
-	return *text && *end == 0;
+	if (!isalnum((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	*id = strtoull(text, &end, hex ? 16 : 10);
+	return *end == 0 && errno == 0;
 }
 
 int hide_parse(struct hide_rule *r, const char *kind, const char *value, char *why, size_t size)
 {
 	size_t n = strlen(value);
 	struct filter_host host;
-	uint64_t id;
-	char *end;
+	uint64_t id = 0;
 	int good = 0;
 
 	*r = (struct hide_rule){0};
@@ -95,7 +99,10 @@ int hide_parse(struct hide_rule *r, const char *kind, const char *value, char *w
 		good = protocol_of(value, n);
 		break;
 	case HIDE_PORT:
-		good = strtoul(value, &end, 10) > 65535 || *end || value[0] == '-' ? -1 : 0;
+		good = n > 5 || value[strspn(value, "0123456789")] ||
+				       strtoul(value, NULL, 10) > 65535
+			       ? -1
+			       : 0;
 		break;
 	case HIDE_HOST:
 		good = host_parse(&host, value, n) ? 0 : -1;

@@ -174,7 +174,8 @@ static int read_rules(const struct reading *r, struct json_object *o, struct pro
 
 		if (!json_object_is_type(v, json_type_object) ||
 		    !json_object_object_get_ex(v, "kind", &kind) ||
-		    !json_object_object_get_ex(v, "value", &value))
+		    !json_object_object_get_ex(v, "value", &value) ||
+		    !json_object_is_type(kind, json_type_string) || !value)
 			return refuse(r, "hide_rules", "takes objects of kind and value");
 		if (hide_parse(&p->rule[i], json_object_get_string(kind),
 			       json_object_get_string(value), why, sizeof(why)) < 0)
@@ -384,7 +385,10 @@ static int read_file(struct profiles *p, const char *path, bool builtins, char *
 	int err = 0;
 
 	if (!root) {
-		snprintf(why, size, "%s: %s", path, json_util_get_last_err());
+		const char *said = json_util_get_last_err();
+
+		snprintf(why, size, "%s: %s", path,
+			 strstr(said, "continue") ? "it is no list of profiles" : said);
 		why[strcspn(why, "\n")] = 0;
 		return -EINVAL;
 	}

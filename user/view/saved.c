@@ -3,11 +3,14 @@
 #include "user/view/saved.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "user/base/log.h"
 
@@ -145,11 +148,68 @@ static const char *migrate(struct saved *s)
 
 _Static_assert(SAVED_VERSION == 2, "as migrate() writes it");
 
+static int read_text(void *out, int n, char **values, char **names)
+{
+	(void)names;
+	if (n == 1 && values[0])
+		snprintf(out, 16, "%s", values[0]);
+	return 0;
+}
+
+/* A new file is its owner's alone.  Only a look: what is another program's, or damaged, stays as it
+ * is. */
+static bool is_ours(const char *path, const char **why)
+{
+	static char said[256];
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), version = 0;
+	char tables[16] = "", check[16] = "";
+	struct stat st = {0};
+	sqlite3 *db = NULL;
+
+	if (fd >= 0) {
+		fstat(fd, &st);
+		close(fd);
+		if (st.st_size == 0)
+			return true;
+	}
+	*why = "it is no database of ours";
+	if (fd >= 0 && st.st_size < 512)
+		return false;
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+	    sqlite3_busy_timeout(db, 500) != SQLITE_OK ||
+	    sqlite3_exec(db, "PRAGMA user_version", read_version, &version, NULL) != SQLITE_OK ||
+	    sqlite3_exec(db, "SELECT count(*) FROM sqlite_master", read_text, tables, NULL) !=
+		    SQLITE_OK ||
+	    sqlite3_exec(db, "PRAGMA quick_check(1)", read_text, check, NULL) != SQLITE_OK) {
+		snprintf(said, sizeof(said), "%s", db ? sqlite3_errmsg(db) : "out of memory");
+		*why = said;
+		version = -1;
+	} else if (strcmp(check, "ok") != 0) {
+		*why = "it is damaged";
+		version = -1;
+	} else if (version == 0 && strcmp(tables, "0") != 0) {
+		version = -1;
+	}
+	for (int i = 0; version == SAVED_VERSION && i < STATEMENTS; i++) {
+		sqlite3_stmt *q = NULL;
+
+		if (sqlite3_prepare_v2(db, statements[i], -1, &q, NULL) != SQLITE_OK)
+			version = -1;
+		sqlite3_finalize(q);
+	}
+	sqlite3_close(db);
+	return version >= 0;
+}
+
 static void open_file(struct saved *s)
 {
 	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	const char *why;
 
+	if (!is_ours(s->path, &why)) {
+		give_up(s, why);
+		return;
+	}
 	if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK) {
 		give_up(s, s->db ? sqlite3_errmsg(s->db) : "out of memory");
 		return;
@@ -159,9 +219,7 @@ static void open_file(struct saved *s)
 		give_up(s, "it cannot be written");
 		return;
 	}
-	/* A look before the mode is changed: a foreign or damaged file stays untouched. */
-	if (run(s, "SELECT count(*) FROM sqlite_master") != SQLITE_OK ||
-	    run(s, "PRAGMA journal_mode = WAL") != SQLITE_OK ||
+	if (run(s, "PRAGMA journal_mode = WAL") != SQLITE_OK ||
 	    run(s, "PRAGMA synchronous = NORMAL") != SQLITE_OK) {
 		give_up(s, sqlite3_errmsg(s->db));
 		return;

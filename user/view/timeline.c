@@ -82,7 +82,7 @@ void timeline_add(struct timeline *t, const struct news_time *n)
 			add(&bucket(t, (uint32_t)(at - t->first))[s->service],
 			    &(struct timeline_cell){.packets = s->packets,
 						    .bytes = s->bytes,
-						    .streams = s->streams,
+						    .streams = (uint32_t)s->streams,
 						    .matches = s->matches});
 	}
 }
