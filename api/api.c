@@ -205,6 +205,7 @@ static void *serve(void *arg)
 	http_stop(a->http);
 	take_answers(a); /* the workers have left: no others come */
 	look_asking(a, UINT64_MAX);
+	download_stop(a);
 	http_run(a->http, 10);
 	return NULL;
 }

@@ -314,15 +314,22 @@ void download_look(struct api *a)
 	}
 }
 
-void download_ready(struct api *a, struct call *c)
-{
-	if (c->http.streaming && c->download_step)
-		c->download_step(a, c);
-}
-
 void download_forget(struct api *a, struct call *c)
 {
 	unlink_download(a, c);
 	frames_close(c->frames);
 	c->frames = NULL;
+}
+
+/* The end: what is being made will not be sent. */
+void download_stop(struct api *a)
+{
+	while (a->downloads)
+		download_forget(a, a->downloads);
+}
+
+void download_ready(struct api *a, struct call *c)
+{
+	if (c->http.streaming && c->download_step)
+		c->download_step(a, c);
 }

@@ -335,9 +335,14 @@ void frames_close(struct frames_job *x)
 	free(x);
 }
 
-bool frames_done(const struct frames_job *x)
+bool frames_done(struct frames_job *x)
 {
-	return atomic_load_explicit(&x->done, memory_order_acquire);
+	if (!atomic_load_explicit(&x->done, memory_order_acquire))
+		return false;
+	if (x->started)
+		pthread_join(x->thread, NULL);
+	x->started = false;
+	return true;
 }
 
 uint64_t frames_size(const struct frames_job *x)

@@ -34,7 +34,7 @@ int frames_open(struct frames_job **out, const struct frames_query *q);
 /* NULL does nothing. */
 void frames_close(struct frames_job *x);
 
-bool frames_done(const struct frames_job *x);
+bool frames_done(struct frames_job *x);
 /* Once it is done: bytes of the file, 0 where it could not be made. */
 uint64_t frames_size(const struct frames_job *x);
 int frames_file(const struct frames_job *x);

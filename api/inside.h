@@ -92,6 +92,7 @@ void out_matches(struct api *a, struct out *o, uint32_t row);
 /* content.c, download.c: the piece before was taken; the client has left. */
 void download_ready(struct api *a, struct call *c);
 void download_look(struct api *a);
+void download_stop(struct api *a);
 void download_forget(struct api *a, struct call *c);
 
 /* patterns.c */

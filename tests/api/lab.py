@@ -371,6 +371,7 @@ class Lab:
         self.sensor, self.mkpcap = self.out / 'rm-xdp', self.out / 'mkpcap'
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='rm-xdp-api-'))
         self.servers, self.files = [], 0
+        self.reports = []  # of sanitizers, where the sensor is built with one
 
     def path(self, ending):
         self.files += 1
@@ -421,6 +422,10 @@ class Lab:
     def close(self):
         for s in reversed(self.servers):
             s.end()
+            with open(s.err_path, errors='replace') as f:
+                said = f.read()
+            if 'Sanitizer' in said or 'runtime error:' in said:
+                self.reports.append(said[:4000])
         self.servers.clear()
         for x in self.folder.rglob('*'):
             if not x.is_symlink():
