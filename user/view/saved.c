@@ -158,10 +158,10 @@ static int read_text(void *out, int n, char **values, char **names)
 
 /* A new file is its owner's alone.  Only a look: what is another program's, or damaged, stays as it
  * is. */
-static bool is_ours(const char *path, const char **why)
+static bool is_ours(struct saved *s)
 {
-	static char said[256];
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), version = 0;
+	const char *why = "it is no database of ours";
+	int fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), version = 0;
 	char tables[16] = "", check[16] = "";
 	struct stat st = {0};
 	sqlite3 *db = NULL;
@@ -172,20 +172,20 @@ static bool is_ours(const char *path, const char **why)
 		if (st.st_size == 0)
 			return true;
 	}
-	*why = "it is no database of ours";
-	if (fd >= 0 && st.st_size < 512)
+	if (fd >= 0 && st.st_size < 512) {
+		give_up(s, why);
 		return false;
-	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+	}
+	if (sqlite3_open_v2(s->path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
 	    sqlite3_busy_timeout(db, 500) != SQLITE_OK ||
 	    sqlite3_exec(db, "PRAGMA user_version", read_version, &version, NULL) != SQLITE_OK ||
 	    sqlite3_exec(db, "SELECT count(*) FROM sqlite_master", read_text, tables, NULL) !=
 		    SQLITE_OK ||
 	    sqlite3_exec(db, "PRAGMA quick_check(1)", read_text, check, NULL) != SQLITE_OK) {
-		snprintf(said, sizeof(said), "%s", db ? sqlite3_errmsg(db) : "out of memory");
-		*why = said;
+		why = db ? sqlite3_errmsg(db) : "out of memory";
 		version = -1;
 	} else if (strcmp(check, "ok") != 0) {
-		*why = "it is damaged";
+		why = "it is damaged";
 		version = -1;
 	} else if (version == 0 && strcmp(tables, "0") != 0) {
 		version = -1;
@@ -197,6 +197,8 @@ static bool is_ours(const char *path, const char **why)
 			version = -1;
 		sqlite3_finalize(q);
 	}
+	if (version < 0)
+		give_up(s, why);
 	sqlite3_close(db);
 	return version >= 0;
 }
@@ -206,10 +208,8 @@ static void open_file(struct saved *s)
 	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	const char *why;
 
-	if (!is_ours(s->path, &why)) {
-		give_up(s, why);
+	if (!is_ours(s))
 		return;
-	}
 	if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK) {
 		give_up(s, s->db ? sqlite3_errmsg(s->db) : "out of memory");
 		return;
