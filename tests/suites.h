@@ -20,6 +20,7 @@
 	X(nic_live)            \
 	X(watch)               \
 	X(peer)                \
+	X(pipe)                \
 	X(link)                \
 	X(decode)              \
 	X(defrag)              \

@@ -230,9 +230,31 @@ static void test_pack_holes(void)
 	bench_close(&b);
 }
 
+/* What may still become a longer word is decided, and what follows begins no word. */
+static void test_pack_settled(void)
+{
+	static const char digits[] = " 0123456789abcdef0123456789abcdef";
+	static struct bench b;
+
+	CU_ASSERT_TRUE_FATAL(bench_open(&b));
+	pack_feed(&b.pack, 0, 0, span_of((const uint8_t *)digits, 33), 1, 1);
+	CU_ASSERT_TRUE(pack_waits(&b.pack, 0));
+	pack_settle(&b.pack, 0, 32);
+	CU_ASSERT_EQUAL(b.finds.n, 0);
+	for (int again = 0; again < 2; again++) {
+		pack_settle(&b.pack, 0, 33);
+		CU_ASSERT_FALSE(pack_waits(&b.pack, 0));
+		CU_ASSERT_EQUAL(b.finds.n, 1);
+	}
+	CU_ASSERT_TRUE(b.finds.at[0].from == 1 && b.finds.at[0].to == 33);
+	pack_feed(&b.pack, 0, 33, span_of((const uint8_t *)digits + 1, 32), 2, 2);
+	pack_end(&b.pack, 0);
+	CU_ASSERT_EQUAL(b.finds.n, 1);
+	bench_close(&b);
+}
+
 CU_TestInfo pack_tests[] = {
-	{"finds", test_pack_finds},
-	{"any_chunking", test_pack_any_chunking},
-	{"holes", test_pack_holes},
+	{"finds", test_pack_finds}, {"any_chunking", test_pack_any_chunking},
+	{"holes", test_pack_holes}, {"settled", test_pack_settled},
 	CU_TEST_INFO_NULL,
 };

@@ -115,6 +115,55 @@ static void test_told_in_time(void)
 	finish(set);
 }
 
+/* Where nothing more is waited for it is told at once, and once; by bytes that came before it was
+ * said, not by those after. */
+static void test_settled(void)
+{
+	static const struct {
+		const char *regex, *text;
+		uint32_t cut;
+		struct piece want[3];
+		const char *why;
+	} rows[] = {
+		{"ab", "xxabxxab", 4, {{2, 4}, {6, 8}}, "has one end"},
+		{"a.*b", "abxxb", 2, {{0, 2}}, "not told again with a later end"},
+		{"a.{1,30}b", "axbxxb", 3, {{0, 3}}, "nor where its length is bounded"},
+		{"a.{1,3}b", "axbxbab", 3, {{0, 3}}, "nor where it is short; the next has no room"},
+		{"ab|xabx", "xabx", 3, {{1, 3}, {0, 4}}, "inside one that came later"},
+	};
+	struct run *r = &runs.row[1];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pattern_set *set = begin(PATTERN_REGEX, rows[i].regex, roomy, UINT64_MAX);
+		uint32_t n = 0, before = 0;
+
+		set_text(r, rows[i].text);
+		r->base = 70;
+		cut_at(r, (uint32_t[]){rows[i].cut, 0});
+		while (rows[i].want[n].to)
+			before += rows[i].want[n++].to <= rows[i].cut;
+		CU_ASSERT_FALSE(scan_waits(&runs.scan, 1));
+		runs_feed(&runs, 1);
+		CU_ASSERT_TRUE(scan_waits(&runs.scan, 1));
+		scan_settle(&runs.scan, 1, 70 + rows[i].cut - 1); /* it is further by now */
+		scan_settle(&runs.scan, 3, 0);                    /* it never began */
+		CU_ASSERT_EQUAL(r->hits, 0);
+		for (int again = 0; again < 2; again++) {
+			scan_settle(&runs.scan, 1, 70 + rows[i].cut);
+			CU_ASSERT_FALSE(scan_waits(&runs.scan, 1));
+			CHECK(r->hits == before, "%s: %u told", rows[i].why, r->hits);
+		}
+		runs_finish(&runs, 1);
+		scan_settle(&runs.scan, 1, 70 + r->len); /* it has ended */
+		CHECK(r->hits == n, "%s: %u in all", rows[i].why, r->hits);
+		for (uint32_t k = 0; k < n; k++)
+			CHECK(told(r, k, rows[i].want[k].from, rows[i].want[k].to),
+			      "%s: %llu to %llu", rows[i].why, (unsigned long long)r->hit[k].from,
+			      (unsigned long long)r->hit[k].to);
+		finish(set);
+	}
+}
+
 static void test_holes(void)
 {
 	struct pattern_set *set = begin(PATTERN_REGEX, "ab$", roomy, UINT64_MAX);
@@ -258,6 +307,7 @@ static void test_rows_begin_anew(void)
 CU_TestInfo scan_tests[] = {
 	{"joining", test_joining},
 	{"told_in_time", test_told_in_time},
+	{"settled", test_settled},
 	{"holes", test_holes},
 	{"bytes", test_bytes},
 	{"cap_of_a_row", test_cap_of_a_row},

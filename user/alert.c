@@ -2,6 +2,9 @@
 /* alert — see alert.h. */
 #include "user/alert.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "user/shard.h"
 #include "user/tell.h"
 
@@ -103,6 +106,11 @@ int alert_open(struct shard *s, const struct shard_run *run)
 	uint32_t carries = 65536 / s->conf->workers; /* 80 MB at most */
 	int err;
 
+	if (run->live || source_live(run->source)) {
+		a->quiet = calloc(ALERT_QUIET, sizeof(*a->quiet));
+		if (!a->quiet)
+			return -ENOMEM;
+	}
 	a->stream_host = (struct scan_host){.match = on_stream_match, .fetch = fetch_stream};
 	a->body_host = (struct scan_host){.match = on_body_match, .fetch = fetch_body};
 	err = scan_open(&a->stream, &conf, &a->stream_host);
@@ -150,12 +158,43 @@ void alert_close(struct shard *s)
 	pack_close(&s->alerts.body_pack);
 	slots_close(&s->alerts.bodies);
 	slots_close(&s->alerts.streams);
+	free(s->alerts.quiet);
 }
 
 void alert_start(struct shard *s, uint32_t slot)
 {
 	slots_reach(&s->alerts.streams, slot);
 	*stream_of(&s->alerts, slot) = (struct alert_stream){0};
+}
+
+static void settle_oldest(struct alerts *a)
+{
+	const struct alert_quiet *q = &a->quiet[a->quiet_at];
+
+	scan_settle(q->body ? &a->body : &a->stream, q->row, q->end);
+	if (a->stream_pack.conf->packs)
+		pack_settle(q->body ? &a->body_pack : &a->stream_pack, q->row, q->end);
+	a->quiet_at = (a->quiet_at + 1) % ALERT_QUIET;
+	a->quiet_n--;
+}
+
+void alert_settle(struct shard *s, uint64_t clock_ns)
+{
+	struct alerts *a = &s->alerts;
+
+	while (a->quiet_n && a->quiet[a->quiet_at].clock_ns + ALERT_QUIET_NS <= clock_ns)
+		settle_oldest(a);
+}
+
+/* It may have come to this end for good. */
+static void note_quiet(struct shard *s, bool body, uint32_t row, uint64_t end)
+{
+	struct alerts *a = &s->alerts;
+
+	if (a->quiet_n == ALERT_QUIET)
+		settle_oldest(a);
+	a->quiet[(a->quiet_at + a->quiet_n++) % ALERT_QUIET] =
+		(struct alert_quiet){.end = end, .clock_ns = s->clock_ns, .row = row, .body = body};
 }
 
 static void feed(struct shard *s, struct scan *scan, struct pack *pack, uint32_t row, uint64_t off,
@@ -165,6 +204,9 @@ static void feed(struct shard *s, struct scan *scan, struct pack *pack, uint32_t
 		scan_feed(scan, row, off, bytes, s->ns, s->number);
 	if (pack->conf->packs)
 		pack_feed(pack, row, off, bytes, s->ns, s->number);
+	if (s->alerts.quiet &&
+	    (scan_waits(scan, row) || (pack->conf->packs && pack_waits(pack, row))))
+		note_quiet(s, scan == &s->alerts.body, row, off + span_len(bytes));
 }
 
 static void end(struct shard *s, struct scan *scan, struct pack *pack, uint32_t row)

@@ -13,6 +13,9 @@
 
 #define ALERT_CARRY 512U /* decoded bytes kept for matches that began before those in hand */
 
+#define ALERT_QUIET_NS 1000000000ULL
+#define ALERT_QUIET    4096U
+
 struct shard;
 struct shard_run;
 
@@ -31,6 +34,13 @@ struct alert_stream {
 	uint8_t ended;    /* bit per direction: all of it was scanned */
 };
 
+/* A row in which something was found that more bytes may change. */
+struct alert_quiet {
+	uint64_t end, clock_ns;
+	uint32_t row;
+	bool body;
+};
+
 struct alerts {
 	struct scan_host stream_host, body_host;
 	bool on;                       /* anything is looked for */
@@ -40,6 +50,9 @@ struct alerts {
 	struct slots bodies;
 	struct slots streams; /* alert_stream per slot */
 	uint64_t refused;     /* out of a pattern's scope */
+	/* live: rows that may fall quiet, in order of time: a ring, or NULL */
+	struct alert_quiet *quiet;
+	uint32_t quiet_at, quiet_n;
 };
 
 /* 0 or negative errno. */
@@ -56,6 +69,9 @@ void alert_start(struct shard *s, uint32_t slot);
 void alert_feed(struct shard *s, uint32_t slot, uint8_t dir, uint64_t off, struct span bytes);
 /* Bytes of a body that are not those of the stream: decoded, or chunks joined. */
 void alert_body(struct shard *s, uint32_t slot, uint8_t dir, const struct parse_body *p);
+/* Live, and nothing came for a row for ALERT_QUIET_NS before this clock: what was found there is
+ * told as it stands.  Sooner, where more than ALERT_QUIET rows wait. */
+void alert_settle(struct shard *s, uint64_t clock_ns);
 /* All bytes of a direction were delivered: what waits for more of them is told now. */
 void alert_ended(struct shard *s, uint32_t slot, uint8_t dir);
 void alert_end(struct shard *s, uint32_t slot);

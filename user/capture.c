@@ -161,14 +161,6 @@ static bool receive(struct worker *w, struct shard *s)
 	return any;
 }
 
-static uint64_t wall_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 /* Milliseconds that a worker may sleep: records and rows are not to be older than FLUSH_NS. */
 static int until_flush(const struct worker *w, uint64_t now)
 {
@@ -181,7 +173,7 @@ static int until_flush(const struct worker *w, uint64_t now)
 /* Nothing waits: flows that have been idle end, and the worker sleeps. */
 static void rest(struct worker *w, struct shard *s, uint64_t now)
 {
-	uint64_t start = clock_ticks(), idle = wall_ns() - LATE_NS;
+	uint64_t start = clock_ticks(), idle = clock_wall_ns() - LATE_NS;
 
 	if (now - w->last_flush_ns >= FLUSH_NS) {
 		if (idle < w->clock_ns)

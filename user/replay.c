@@ -137,8 +137,7 @@ static void handle(struct line *l, struct shard *s, uint64_t index)
 	uint32_t n = l->workers > 1 ? st->lists.n[s->index] : st->block.n;
 
 	shard_handle(s, &st->block, &st->packets, list, n);
-	/* What comes in real time is told in real time. */
-	if (source_in_real_time(l->r->source))
+	if (source_live(l->r->source))
 		shard_idle(s, st->block.idle_clock_ns ? st->block.idle_clock_ns : clock_of(st));
 	atomic_fetch_add_explicit(&st->passed, 1, memory_order_acq_rel);
 }

@@ -266,12 +266,8 @@ size_t report_stats(const struct report *r, char *line)
 	struct event_head head = {.ts_ns = t->last_ts_ns};
 	struct json j = {.at = line};
 
-	if (head.ts_ns == 0) {
-		struct timespec now;
-
-		clock_gettime(CLOCK_REALTIME, &now);
-		head.ts_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-	}
+	if (head.ts_ns == 0)
+		head.ts_ns = clock_wall_ns();
 	record_head(&j, &head, "stats");
 	json_lit(&j, ",\"stats\":");
 	member(&j, '{', "uptime", (r->run->ended_ns - r->run->started_ns) / NS_PER_S);

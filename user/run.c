@@ -165,15 +165,11 @@ void run_ended(struct run *r)
 
 void run_sum(struct run *r)
 {
-	struct timespec now;
-
 	if (!r->live) {
 		r->totals = source_totals(r->source);
 		return;
 	}
-	clock_gettime(CLOCK_REALTIME, &now);
-	r->totals = (struct source_totals){.last_ts_ns = (uint64_t)now.tv_sec * NS_PER_S +
-							 (uint64_t)now.tv_nsec};
+	r->totals = (struct source_totals){.last_ts_ns = clock_wall_ns()};
 	for (uint32_t i = 0; i < r->conf->workers; i++) {
 		r->totals.packets += r->worker[i].counts.read;
 		r->totals.bytes += r->worker[i].counts.read_bytes;

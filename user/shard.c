@@ -770,6 +770,8 @@ void shard_idle(struct shard *s, uint64_t clock_ns)
 	s->packets = &no_packets;
 	s->at = UINT32_MAX;
 	end_stale(s, clock_ns);
+	if (s->alerts.quiet)
+		alert_settle(s, clock_ns);
 	hand_on_records(s);
 }
 

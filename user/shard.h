@@ -125,7 +125,8 @@ void shard_prepare(struct shard *s, struct block *b, struct packets *p, struct f
 void shard_handle(struct shard *s, const struct block *b, const struct packets *p,
 		  const uint16_t *list, uint32_t n);
 
-/* Nothing came in until this clock: flows that are idle end, what was written is handed on. */
+/* Live: nothing more came in until this clock: flows that are idle end, what was found and written
+ * is handed on. */
 void shard_idle(struct shard *s, uint64_t clock_ns);
 
 void shard_totals(const struct shard *s, struct shard_totals *t);

@@ -19,6 +19,15 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* Since 1970, as capture files have it; it may be set back. */
+static inline uint64_t clock_wall_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 /* Cheap ticks of constant rate; clock_ticks_per_us() tells what they are worth. */
 static inline uint64_t clock_ticks(void)
 {

@@ -92,6 +92,9 @@ void pack_close(struct pack *p);
 void pack_feed(struct pack *p, uint32_t row, uint64_t off, struct span bytes, uint64_t ts_ns,
 	       uint64_t number);
 void pack_end(struct pack *p, uint32_t row);
+/* As scan_waits and scan_settle. */
+bool pack_waits(const struct pack *p, uint32_t row);
+void pack_settle(struct pack *p, uint32_t row, uint64_t end);
 
 /* The match at the start of `bytes`, which begin a word; its length in *len.  *more: it may change
  * with bytes that are not there yet.  `conf` says what is looked for. */

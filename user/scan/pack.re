@@ -325,8 +325,8 @@ static size_t scan_words(struct pack *p, const struct window *w, bool final)
 	return at;
 }
 
-/* Nothing follows: what was undecided is decided. */
-static void flush(struct pack *p, uint32_t row)
+/* What was undecided is decided as if nothing followed. */
+static void decide(struct pack *p, uint32_t row)
 {
 	struct pack_row *r = row_at(p, row);
 
@@ -337,8 +337,16 @@ static void flush(struct pack *p, uint32_t row)
 
 		memcpy(p->buffer, c->bytes, c->len);
 		scan_words(p, &w, true);
+		r->word = is_word(c->bytes[c->len - 1]);
 	}
 	leave(p, r);
+}
+
+static void flush(struct pack *p, uint32_t row)
+{
+	struct pack_row *r = row_at(p, row);
+
+	decide(p, row);
 	r->end = 0;
 	r->word = false;
 }
@@ -412,6 +420,17 @@ void pack_feed(struct pack *p, uint32_t row, uint64_t off, struct span bytes, ui
 			r->word = is_word(p->buffer[w.len - 1]);
 		}
 	}
+}
+
+bool pack_waits(const struct pack *p, uint32_t row)
+{
+	return row_at(p, row)->carry;
+}
+
+void pack_settle(struct pack *p, uint32_t row, uint64_t end)
+{
+	if (pack_waits(p, row) && row_at(p, row)->end == end)
+		decide(p, row);
 }
 
 void pack_end(struct pack *p, uint32_t row)

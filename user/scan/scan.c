@@ -150,14 +150,15 @@ static void leave(struct scan *s, uint32_t *link)
 	s->free = entry;
 }
 
-/* Whether its start may be reported once more: then it must be known that it was told. */
-static bool may_come_again(const struct found *f)
+/* Whether its start may be reported once more, `join` bytes behind its end or later: then it must
+ * be known that it was told. */
+static bool may_come_again(const struct found *f, uint32_t join)
 {
-	return f->pattern->most > f->to - f->from + SCAN_JOIN;
+	return f->pattern->most > f->to - f->from + join;
 }
 
-/* Tells what the row has passed by SCAN_JOIN bytes. */
-static void tell_passed(struct scan *s, uint64_t passed)
+/* Tells what the row has passed by SCAN_JOIN bytes; `join`: 0 where it has not, and is told. */
+static void tell_passed(struct scan *s, uint64_t passed, uint32_t join)
 {
 	struct scan_row *r = s->row;
 
@@ -187,7 +188,7 @@ static void tell_passed(struct scan *s, uint64_t passed)
 		r->waiting--;
 		if (!lies_inside(s, r, due))
 			tell(s, due);
-		if (!may_come_again(due))
+		if (!may_come_again(due, join))
 			leave(s, link);
 	}
 }
@@ -267,7 +268,7 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 	to += r->base;
 	from = pattern->width ? to - pattern->width : from + r->base;
 	if (to > r->base + SCAN_LAG)
-		tell_passed(s, to - SCAN_LAG);
+		tell_passed(s, to - SCAN_LAG, SCAN_JOIN);
 	if (r->waiting || r->n < s->conf.per_row)
 		f = find(s, pattern, from);
 	if (f && to > f->to + SCAN_JOIN)
@@ -318,7 +319,7 @@ static void end_state(struct scan *s, bool at_end)
 	SURE(hs_close_stream)(state_of(s->row), s->scratch, at_end ? on_match : NULL, s);
 	s->row->open = false;
 	s->row->due = 0;
-	tell_passed(s, UINT64_MAX);
+	tell_passed(s, UINT64_MAX, SCAN_JOIN);
 }
 
 static void begin_state(struct scan *s, uint64_t off)
@@ -421,7 +422,21 @@ void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, ui
 		bytes.at += n;
 	}
 	if (s->row->waiting)
-		tell_passed(s, s->row->end);
+		tell_passed(s, s->row->end, SCAN_JOIN);
+}
+
+bool scan_waits(const struct scan *s, uint32_t row)
+{
+	return row < s->now.top && row_at(&s->now, row)->waiting;
+}
+
+void scan_settle(struct scan *s, uint32_t row, uint64_t end)
+{
+	if (!scan_waits(s, row) || row_at(&s->now, row)->end != end)
+		return;
+	enter(s, &s->now, row);
+	s->row->due = 0;
+	tell_passed(s, UINT64_MAX, 0);
 }
 
 void scan_end(struct scan *s, uint32_t row, uint64_t ts_ns, uint64_t number)

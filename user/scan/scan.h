@@ -8,7 +8,7 @@
  * start are one match, whose end is the last that follows the one before by at most SCAN_JOIN
  * bytes; a match inside another of the same pattern is left out, where that one has an end by the
  * time.  It is told when the row has passed its end by SCAN_JOIN bytes, or ends: so nothing depends
- * on how the bytes were cut.
+ * on how the bytes were cut.  Or where scan_settle says that nothing more is waited for.
  *
  * Owner:   one worker.
  * Memory:  64 to some 300 bytes per row in a slab; matches from a pool.
@@ -108,6 +108,10 @@ void scan_feed(struct scan *s, uint32_t row, uint64_t off, struct span bytes, ui
 	       uint64_t number);
 /* A match that another scanner of this run found, by the same caps. */
 void scan_tell(struct scan *s, const struct scan_match *m);
+/* Something of the row was found and not told yet. */
+bool scan_waits(const struct scan *s, uint32_t row);
+/* What was found and waits is told as it stands, where the row has come to `end` still. */
+void scan_settle(struct scan *s, uint32_t row, uint64_t end);
 /* The row ends, after this packet: what waits is told, and it may begin anew. */
 void scan_end(struct scan *s, uint32_t row, uint64_t ts_ns, uint64_t number);
 

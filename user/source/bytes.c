@@ -3,9 +3,9 @@
 #include "user/source/bytes.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -24,6 +24,7 @@ enum coding { CODING_UNKNOWN, CODING_PLAIN, CODING_GZIP, CODING_ZSTD };
 struct bytes {
 	int fd;
 	enum bytes_kind kind;
+	bool asks; /* whether there is something, before it reads: to read might wait */
 	enum coding coding;
 	bool dry;    /* nothing more now */
 	bool eof;    /* nothing more to read from fd, */
@@ -40,12 +41,15 @@ struct bytes {
 	bool full;   /* it may still have decompressed bytes */
 };
 
-static ssize_t read_some(int fd, uint8_t *dst, size_t n)
+static ssize_t read_some(const struct bytes *b, uint8_t *dst, size_t n)
 {
+	struct pollfd ready = {.fd = b->fd, .events = POLLIN};
 	ssize_t got;
 
+	if (b->asks && poll(&ready, 1, 0) == 0)
+		return -EAGAIN;
 	do
-		got = read(fd, dst, n);
+		got = read(b->fd, dst, n);
 	while (got < 0 && errno == EINTR);
 	return got < 0 ? -errno : got;
 }
@@ -70,7 +74,7 @@ static void refill(struct bytes *b, size_t n)
 		memmove(b->in, b->in + b->at, b->have - b->at);
 		b->have -= b->at;
 		b->at = 0;
-		got = read_some(b->fd, b->in + b->have, IN_SIZE - b->have);
+		got = read_some(b, b->in + b->have, IN_SIZE - b->have);
 		if (got > 0)
 			b->have += (size_t)got;
 		note(b, got);
@@ -126,6 +130,7 @@ void bytes_grown(struct bytes *b)
 int bytes_open_as(struct bytes **out, int fd, enum bytes_kind kind)
 {
 	struct bytes *b = calloc(1, sizeof(*b));
+	struct stat st;
 	int err = -ENOMEM;
 
 	*out = NULL;
@@ -135,6 +140,7 @@ int bytes_open_as(struct bytes **out, int fd, enum bytes_kind kind)
 	}
 	b->fd = fd;
 	b->kind = kind;
+	b->asks = kind != BYTES_WHOLE && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
 	b->in = calloc(1, IN_SIZE);
 	if (!b->in)
 		goto fail;
@@ -176,7 +182,7 @@ static ssize_t plain_read(struct bytes *b, uint8_t *dst, size_t n)
 	}
 	if (b->eof || b->dry)
 		return 0;
-	got = read_some(b->fd, dst, n);
+	got = read_some(b, dst, n);
 	note(b, got);
 	if (got < 0 && b->eof) {
 		b->eof = false; /* as ever: reported, and tried again */
@@ -328,15 +334,12 @@ ssize_t bytes_read(struct bytes *b, uint8_t *dst, size_t n)
 	return (ssize_t)done;
 }
 
-size_t bytes_at_hand(const struct bytes *b)
+void bytes_wait(const struct bytes *b, uint64_t ns)
 {
-	struct stat st;
-	int n = 0;
+	struct timespec t = {.tv_sec = (time_t)(ns / 1000000000),
+			     .tv_nsec = (long)(ns % 1000000000)};
 
-	if (b->coding != CODING_PLAIN || fstat(b->fd, &st) < 0 || S_ISREG(st.st_mode) ||
-	    ioctl(b->fd, FIONREAD, &n) < 0)
-		return SIZE_MAX;
-	return b->have - b->at + (size_t)(n > 0 ? n : 0);
+	ppoll(&(struct pollfd){.fd = b->fd, .events = POLLIN}, 1, &t, NULL);
 }
 
 bool bytes_compressed(const struct bytes *b)

@@ -27,10 +27,9 @@ enum bytes_kind {
 
 /* Takes ownership of fd, also on failure.  0 or negative errno. */
 int bytes_open(struct bytes **out, int fd);
-/* fd does not block where it is no file. */
+/* What is no file, and not BYTES_WHOLE, is asked before it is read: a FIFO that nobody has opened
+ * for writing yet has no end. */
 int bytes_open_as(struct bytes **out, int fd, enum bytes_kind kind);
-/* Of a pipe that is not compressed: as many can be read without waiting.  Else SIZE_MAX. */
-size_t bytes_at_hand(const struct bytes *b);
 /* A growing file grows no more. */
 void bytes_grown(struct bytes *b);
 void bytes_close(struct bytes *b);
@@ -40,6 +39,9 @@ void bytes_close(struct bytes *b);
  * -ENODATA where it ends too early, -ENOBUFS where it asks for too large a window; all that
  * could be decompressed before the fault came before it. */
 ssize_t bytes_read(struct bytes *b, uint8_t *dst, size_t n);
+
+/* Until there is something to read, or its end, but not for longer. */
+void bytes_wait(const struct bytes *b, uint64_t ns);
 
 bool bytes_compressed(const struct bytes *b);
 /* Bytes taken from the file so far (compressed ones), for progress. */

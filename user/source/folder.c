@@ -229,14 +229,6 @@ static void look(struct folder *f, const char *name, enum news news, uint64_t no
 
 /* ---- looking through ---- */
 
-static uint64_t real_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return file_ns(&t);
-}
-
 static int scan_begin(struct folder *f, uint64_t now_ns)
 {
 	int fd = openat(f->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -252,7 +244,7 @@ static int scan_begin(struct folder *f, uint64_t now_ns)
 	f->scan_now = false;
 	f->scan_cost_ns = 0;
 	f->scan_began_ns = now_ns;
-	f->scan_real_ns = real_ns();
+	f->scan_real_ns = clock_wall_ns();
 	return 0;
 }
 
@@ -288,7 +280,7 @@ static int first_scan(struct folder *f, uint64_t now_ns)
 	struct listing list;
 	int err = listing_read(&list, f->dir);
 
-	f->known_real_ns = real_ns();
+	f->known_real_ns = clock_wall_ns();
 	for (size_t i = 0; i < list.n && err == 0; i++)
 		look(f, list.at[i].name, NEWS_SEEN, now_ns);
 	listing_free(&list);

@@ -153,12 +153,8 @@ static int input_have(struct input *in, size_t n)
 		in->buf = buf;
 		in->cap = n + READ_AHEAD;
 	}
-	do { /* what is live comes in pieces; a pipe is not waited for beyond what is needed */
-		size_t room = in->cap - in->have, hand = bytes_at_hand(in->bytes);
-
-		if (hand < room)
-			room = hand > n - in->have ? hand : n - in->have;
-		got = bytes_read(in->bytes, in->buf + in->have, room);
+	do { /* what is live comes in pieces */
+		got = bytes_read(in->bytes, in->buf + in->have, in->cap - in->have);
 		if (got < 0)
 			return (int)got;
 		in->have += (size_t)got;

@@ -599,14 +599,9 @@ struct live_pace live_pace(const struct live *l, uint32_t w)
 
 void live_set_clock(struct live *l)
 {
-	struct timespec wall;
-	uint64_t before = clock_ns(), after;
+	uint64_t before = clock_ns(), wall = clock_wall_ns(), after = clock_ns();
 
-	clock_gettime(CLOCK_REALTIME, &wall);
-	after = clock_ns();
-	atomic_store_explicit(&l->offset_ns,
-			      (int64_t)((uint64_t)wall.tv_sec * NS_PER_S + (uint64_t)wall.tv_nsec -
-					(before + (after - before) / 2)),
+	atomic_store_explicit(&l->offset_ns, (int64_t)(wall - (before + (after - before) / 2)),
 			      memory_order_relaxed);
 }
 

@@ -18,6 +18,7 @@
 #include "user/source/intake.h"
 #include "user/source/incoming.h"
 #include "user/source/merge.h"
+#include "user/source/pipe.h"
 
 #define DROPS_NS 200000000ULL
 #define FORMATS  1024U /* pcapng: sections and interfaces described inside a file */
@@ -39,6 +40,7 @@ struct source {
 	const char *spool_folder;
 	uint64_t spooled; /* by whoever has the turn */
 	_Atomic bool spool_failed;
+	struct pipe pipe;          /* the one input, where that is a pipe */
 	struct merge merge;        /* several files */
 	struct incoming *incoming; /* what keeps coming, or NULL */
 	/* written by whoever has the turn */
@@ -80,6 +82,18 @@ static bool open_direct(struct source *s)
 	s->next = r.total;
 	return slots_open(&s->marks, sizeof(struct source_mark), s->size / BLOCK_BYTES + 1) == 0 &&
 	       slots_open(&s->formats, sizeof(struct format), FORMATS) == 0;
+}
+
+static bool open_pipe(struct source *s)
+{
+	struct input *in = &s->inputs.row[0];
+
+	if (s->incoming || s->inputs.n != 1 || !pipe_is(in))
+		return false;
+	if (!pipe_begin(&s->pipe, in, &s->ifaces))
+		s->intake.ended = true;
+	s->trouble |= in->trouble;
+	return true;
 }
 
 /* Reads each file's first packet, and sorts the files by its time. */
@@ -177,8 +191,8 @@ int source_open(struct source **out, const struct source_conf *conf)
 	if (err < 0)
 		goto fail;
 	s->trouble = s->inputs.trouble;
-	s->direct = open_direct(s);
-	if (!s->direct) {
+	s->direct = !open_pipe(s) && open_direct(s);
+	if (!s->direct && !s->pipe.in) {
 		if (s->fd >= 0)
 			close(s->fd);
 		s->fd = -1;
@@ -392,6 +406,13 @@ static void fill_merged(struct source *s, struct block *b)
 	b->last = s->intake.ended;
 }
 
+static void fill_piped(struct source *s, struct block *b)
+{
+	pipe_fill(&s->pipe, &s->ifaces, &s->intake, b);
+	s->trouble |= s->pipe.in->trouble;
+	b->last = s->intake.ended;
+}
+
 static uint64_t merged_taken(const struct source *s)
 {
 	uint64_t taken = s->incoming ? incoming_taken(s->incoming) : 0;
@@ -425,7 +446,7 @@ static void spool_block(struct source *s, struct block *b)
 /* Who has the turn may itself wait for something to come. */
 static void wait_turn(const struct source *s, struct backoff *wait)
 {
-	if (s->incoming && wait->spins > 2100) /* by now some 10 ms */
+	if (source_live(s) && wait->spins > 2100) /* by now some 10 ms */
 		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 	else
 		backoff_wait(wait);
@@ -460,6 +481,8 @@ void source_fill(struct source *s, struct block *b)
 	} else if (s->direct) {
 		b->fill = (uint32_t)got;
 		fill_direct(s, b);
+	} else if (s->pipe.in) {
+		fill_piped(s, b);
 	} else {
 		fill_merged(s, b);
 	}
@@ -578,6 +601,11 @@ bool source_trouble(const struct source *s)
 bool source_in_real_time(const struct source *s)
 {
 	return s->incoming;
+}
+
+bool source_live(const struct source *s)
+{
+	return s->incoming || s->pipe.in;
 }
 
 struct source_drops source_drops(const struct source *s)

@@ -3,7 +3,7 @@
  * source — capture files in, blocks of frames out.
  *
  * One plain file is read by all workers at once: each reads its block at the block's offset, then
- * waits for its turn, finds the frames, and passes the turn on.  Pipes, compressed files and
+ * waits for its turn, finds the frames, and passes the turn on.  A pipe, compressed files and
  * several files are read by whoever has the turn; several files are merged packet by packet where
  * their times overlap, and follow one another in order of their first packet where they do not.
  * What keeps coming (incoming.h) is read behind them; whoever has the turn waits for it, some ms.
@@ -81,7 +81,9 @@ const char *source_file_name(const struct source *s, uint32_t file);
 uint32_t source_iface_count(const struct source *s);
 /* Interfaces described before anything is read: enough to compile a filter for. */
 bool source_trouble(const struct source *s);
-/* It ends when it is stopped. */
+/* Frames come as they are made: what is in a block is told at once. */
+bool source_live(const struct source *s);
+/* The same, and it ends when it is stopped. */
 bool source_in_real_time(const struct source *s);
 /* Of interfaces: a glimpse like the totals, exact after the last block. */
 struct source_drops source_drops(const struct source *s);
