@@ -59,8 +59,6 @@ struct api {
 /* route.c */
 void route_begin(struct api *a, struct call *c);
 uint32_t route_count(void);
-/* 16 hexadecimal digits, 0x..., or a decimal number. */
-bool route_stream_id(const char *text, uint64_t *id);
 const struct route *route_at(uint32_t i);
 
 /* resources */

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "api/inside.h"
+#include "user/flow/id.h"
 
 #define MOST      UINT64_MAX
 #define TIME_MOST (1LL << 33) /* seconds: in the year 2242; nanoseconds have 64 bits */
@@ -476,20 +477,6 @@ static bool find_route(struct call *c)
 	return false;
 }
 
-bool route_stream_id(const char *text, uint64_t *id)
-{
-	bool hex = strlen(text) == 16 || strncasecmp(text, "0x", 2) == 0;
-	const char *digits = strncasecmp(text, "0x", 2) == 0 ? text + 2 : text;
-	char *end;
-
-	if (!*digits || strlen(digits) > 20 ||
-	    digits[strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789")])
-		return false;
-	errno = 0;
-	*id = strtoull(digits, &end, hex ? 16 : 10);
-	return errno == 0;
-}
-
 /* json-c takes more than RFC 8259 does: NaN, 'text', bare control characters, "1.".  The first byte
  * of such, or of a NUL that a text of C would end at; NULL where there is none. */
 static const uint8_t *odd_byte(struct span body, bool nul)
@@ -599,7 +586,7 @@ void route_begin(struct api *a, struct call *c)
 	if (!may(a, c, change) || !find_route(c) || !read_query(c) || !read_body(c))
 		return;
 	if (strncmp(c->route->path, "/api/streams/{id}", 17) == 0 &&
-	    !route_stream_id(c->part, &c->id)) {
+	    !stream_id_read(c->part, &c->id)) {
 		call_error(c, 400, NULL, "\"%.32s\" is no stream id: 16 hexadecimal digits",
 			   c->part);
 		return;

@@ -161,7 +161,7 @@ static void out_pressure(struct api *a, struct out *o)
 static void out_view(struct api *a, struct out *o)
 {
 	const struct view *v = &a->view;
-	uint64_t waits = 0, not_shown = 0, lost = 0, rows_lost = 0;
+	uint64_t waits = 0, not_shown = 0, lost = 0, rows_lost = 0, recounts_lost = 0;
 
 	for (uint32_t w = 0; w < a->conf->workers; w++) {
 		const struct archive_counts *c = &a->seen.worker[w].archive;
@@ -170,6 +170,7 @@ static void out_view(struct api *a, struct out *o)
 		not_shown += c->streams_not_shown;
 		lost += c->matches_lost;
 		rows_lost += c->rows_lost;
+		recounts_lost += c->recounts_lost;
 	}
 	out_object(o, "view");
 	out_u64(o, "tracked_streams", v->rows.live);
@@ -185,6 +186,7 @@ static void out_view(struct api *a, struct out *o)
 	out_u64(o, "streams_not_shown", not_shown + v->rows.refused);
 	out_u64(o, "rows_not_shown", rows_lost);
 	out_u64(o, "matches_not_shown", lost);
+	out_u64(o, "timeline_not_corrected", recounts_lost);
 	out_bool(o, "saved", saved_works(v->saved));
 	out_end_object(o);
 }

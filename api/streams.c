@@ -9,6 +9,7 @@
 #include "api/cursor.h"
 #include "api/endpoint.h"
 #include "api/inside.h"
+#include "user/flow/id.h"
 #include "user/event/record.h"
 #include "user/view/slice.h"
 
@@ -237,7 +238,7 @@ static bool read_around(struct api *a, struct call *c, struct page_query *q)
 	q->around = ROW_NONE;
 	if (!text)
 		return true;
-	if (!route_stream_id(text, &id)) {
+	if (!stream_id_read(text, &id)) {
 		call_error(c, 400, NULL, "around: \"%.32s\" is no stream id", text);
 		return false;
 	}

@@ -370,18 +370,19 @@ static void send_owed(struct archive *a, struct archived *e, uint8_t *at)
 	e->owed = 0;
 }
 
-/* A stream counts for what it turned out to be, in the second of its first packet. */
-static void recount(struct shard *s, struct archived *e, uint8_t service)
+/* A stream counts for what it turned out to be, in the second of its first packet.  False where
+ * that could not be told: it may be with its next row. */
+static bool recount(struct shard *s, struct archived *e, uint8_t service)
 {
 	struct archive *a = &s->archive;
 	struct news_time *out;
 
 	if (e->service == service)
-		return;
+		return true;
 	out = (struct news_time *)room(
 		a, offsetof(struct news_time, service) + 2 * sizeof(struct news_service), true);
 	if (!out)
-		return; /* with the next row */
+		return false;
 	out->kind = NEWS_TIME;
 	out->n = 2;
 	out->second = e->since_s;
@@ -389,6 +390,7 @@ static void recount(struct shard *s, struct archived *e, uint8_t service)
 	out->service[1] = (struct news_service){.service = service, .streams = 1};
 	channel_submit(a->news);
 	e->service = service;
+	return true;
 }
 
 static void told(struct shard *s, uint32_t slot)
@@ -705,7 +707,7 @@ void archive_end(struct shard *s, uint32_t slot, const struct event_stream *e)
 	d->evidence = more->evidence;
 	more->evidence = 0; /* kept on */
 	keep_rare(a, d, e);
-	recount(s, d, e->service.name);
+	a->counts.recounts_lost += !recount(s, d, e->service.name);
 	last_row(s, slot, entry, e);
 	d->slot = ARCHIVE_NONE;
 	d->ended = true;

@@ -50,8 +50,9 @@ struct archived {
 struct archive_counts {
 	uint64_t rows, matches; /* told */
 	uint64_t waits;         /* of a worker for the view, in a replay */
-	uint64_t streams_not_shown, rows_lost, matches_lost; /* in live capture */
-	uint64_t forgotten;                                  /* streams let go for others */
+	/* in live capture; recounts: of services in the time line */
+	uint64_t streams_not_shown, rows_lost, matches_lost, recounts_lost;
+	uint64_t forgotten; /* streams let go for others */
 };
 
 struct archive {

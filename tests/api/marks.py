@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 
+import frames
 import lab
 
 COLORS = ['none', 'red', 'orange', 'yellow', 'green', 'blue', 'purple', 'gray']
@@ -371,6 +372,28 @@ def test_restart(t, lab_):
     t.equal('rules too', again.get('/api/view/hide-rules')['rules'], [])
 
 
+def test_favorites_stay(t, lab_):
+    """A favourite of before is kept for its bytes, whatever comes behind it."""
+    db, path, made = lab_.path('db'), lab_.path('pcap'), []
+    for i in range(4000):
+        talk = frames.Talk(made, client=('10.0.%d.%d' % (i // 250, i % 250), 20000), at=1700000000 * 10**9 + i * 10**7)
+        talk.data(0, b'request %d' % i)
+        talk.end()
+    frames.write(path, made)
+    first = lab_.serve(path, state=db)
+    oldest = [r['stream_id'] for r in first.rows(sort='first_seen')][:100]
+    window = '/api/streams/%s/content?direction=a_to_b'
+    bytes_ = first.get(window % oldest[0])['segments']
+    state(first, oldest[0], favorite=True)
+    first.stop()
+    for workers in (1, 2, 4):
+        again = lab_.serve(path, '--max-streams', 64, '-w', workers, state=db)
+        t.equal('it is there', again.get('/api/streams/' + oldest[0])['row']['favorite'], True)
+        t.equal('with its bytes', again.get(window % oldest[0])['segments'], bytes_)
+        t.true('of its neighbours most are not', len([s for s in oldest if again.call('GET', '/api/streams/' + s).status == 404]) > 80)
+        again.stop()
+
+
 def test_killed(t, lab_):
     """What was answered with 200 is there after SIGKILL, at any moment."""
     db = lab_.path('db')
@@ -572,5 +595,5 @@ def test_default_place(t, lab_):
 
 
 TESTS = [test_state, test_hide_rules, test_several_rules, test_profiles, test_profile_file, test_bad_profile_files, test_preferences,
-         test_restart, test_killed, test_files_that_are_none, test_damaged_state, test_foreign_database, test_newer_schema,
+         test_restart, test_favorites_stay, test_killed, test_files_that_are_none, test_damaged_state, test_foreign_database, test_newer_schema,
          test_read_only, test_locked, test_two_sensors, test_default_place]

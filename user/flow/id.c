@@ -3,9 +3,12 @@
 #define OPENSSL_SUPPRESS_DEPRECATED /* the low-level calls need no allocation */
 #include "user/flow/id.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct sip {
 	uint64_t a, b, c, d;
@@ -148,4 +151,18 @@ void community_id(char out[COMMUNITY_ID_LEN], const struct flow_key *key, bool c
 	out[0] = '1';
 	out[1] = ':';
 	EVP_EncodeBlock((unsigned char *)out + 2, digest, sizeof(digest));
+}
+
+bool stream_id_read(const char *text, uint64_t *id)
+{
+	bool hex = strlen(text) == 16 || strncasecmp(text, "0x", 2) == 0;
+	const char *digits = strncasecmp(text, "0x", 2) == 0 ? text + 2 : text;
+	char *end;
+
+	if (!*digits || strlen(digits) > 20 ||
+	    digits[strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789")])
+		return false;
+	errno = 0;
+	*id = strtoull(digits, &end, hex ? 16 : 10);
+	return errno == 0;
 }

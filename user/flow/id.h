@@ -16,6 +16,9 @@ uint64_t siphash(const uint64_t key[2], const uint8_t *data, size_t len);
 uint64_t stream_id(const struct flow_key *key, uint64_t domain, uint64_t first_ns,
 		   uint32_t ordinal);
 
+/* As people give it: 16 hexadecimal digits, or 0x and some, or a decimal number. */
+bool stream_id_read(const char *text, uint64_t *id);
+
 #define COMMUNITY_ID_LEN 31 /* "1:" + 28 characters of base64 + NUL */
 
 /* Community ID v1 with seed 0; client_hi says which end opened; ICMP uses type and code. */

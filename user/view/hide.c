@@ -2,13 +2,13 @@
 /* hide — see hide.h. */
 #include "user/view/hide.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "user/flow/id.h"
 #include "user/stream/classify.h"
 #include "user/view/filter.h"
 
@@ -53,18 +53,6 @@ void hide_close(struct hide *h)
 	h->tables = NULL;
 }
 
-static bool stream_id_of(const char *text, uint64_t *id)
-{
-	bool hex = strlen(text) == 16 || strncasecmp(text, "0x", 2) == 0;
-	char *end;
-
-	if (!isalnum((unsigned char)text[0]))
-		return false;
-	errno = 0;
-	*id = strtoull(text, &end, hex ? 16 : 10);
-	return *end == 0 && errno == 0;
-}
-
 int hide_parse(struct hide_rule *r, const char *kind, const char *value, char *why, size_t size)
 {
 	size_t n = strlen(value);
@@ -89,7 +77,7 @@ int hide_parse(struct hide_rule *r, const char *kind, const char *value, char *w
 	snprintf(r->value, sizeof(r->value), "%s", value);
 	switch (r->kind) {
 	case HIDE_STREAM:
-		good = stream_id_of(value, &id) ? 0 : -1;
+		good = stream_id_read(value, &id) ? 0 : -1;
 		snprintf(r->value, sizeof(r->value), "%016llx", (unsigned long long)id);
 		break;
 	case HIDE_SERVICE:
@@ -138,7 +126,7 @@ static void rebuild(struct hide *h)
 
 		switch (r->kind) {
 		case HIDE_STREAM:
-			stream_id_of(r->value, &t->id[t->streams]);
+			stream_id_read(r->value, &t->id[t->streams]);
 			t->stream[t->streams++] = (uint16_t)(i + 1);
 			break;
 		case HIDE_SERVICE:
