@@ -148,7 +148,8 @@ static const struct {
 	 "favorite_streams int, manually_hidden_streams int, matched_streams int, "
 	 "stored_matches int, dropped_matches int, orphan_matches int, evicted_streams int, "
 	 "hide_rules int, worker_waits int, streams_not_shown int, rows_not_shown int, "
-	 "matches_not_shown int, timeline_not_corrected int, saved bool}, caps [{name str, used int, cap int, refused int}], "
+	 "matches_not_shown int, timeline_not_corrected int, saved bool}, caps [{name str, used "
+	 "int, cap int, refused int}], "
 	 "api {connections int, max_connections int, requests int, reaped int, polls int, "
 	 "event_clients int, refused_tokens int}, content_shards int, active_content_shards int, "
 	 "latest_delta_cursor int, dropped_delta_cursor int"},
