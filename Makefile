@@ -13,7 +13,8 @@ BPF  := $(wildcard bpf/*.bpf.c)
 SKEL := $(BPF:bpf/%.bpf.c=$O/%.skel.h)
 HEAD := $(wildcard user/*.h user/*/*.h api/*.h bpf/*.h tests/*.h tools/*.h)
 GEN  := $(RE:%.re=$O/%.re.o)
-OBJ  := $(SRC:%.c=$O/%.o) $(GEN)
+WEB  := index.html app.js app.css favicon.svg
+OBJ  := $(SRC:%.c=$O/%.o) $(GEN) $O/web.o
 LIB  := $(filter-out $O/user/main.o,$(OBJ))
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla \
@@ -77,6 +78,17 @@ $O/%.re.c: %.re
 	$(call say,RE2C)
 	$Qre2c -W -Wno-sentinel-in-midrule --no-debug-info -o $@ $<
 
+# The user interface: web/dist as it is committed, see `make web`.
+$O/embed: $O/tools/embed.o
+	$(call say,LD)
+	$(CCX) $^ -o $@ $(LDFLAGS) -lbrotlienc -lcrypto -lz
+$O/web.c: $(WEB:%=web/dist/%) $O/embed
+	$(call say,EMBED)
+	$Q$O/embed web/dist $(WEB) > $@.part && mv $@.part $@
+$O/web.o: $O/web.c
+	$(call say,CC)
+	$(CCX) -MD -MP -c $< -o $@
+
 # Kernel programs, and the headers that user space loads them with.
 $O/vmlinux/vmlinux.h:
 	@mkdir -p $(@D)
@@ -106,12 +118,14 @@ demo:
 
 # Unit tests, then golden captures at 1, 2 and 4 workers.
 check:
-	$Qtools/deps check live
+	$Qtools/deps check live web
+	$Qcd web && npm ci --no-audit --no-fund --loglevel=error
 	$Q$(SUB) all run-check
 run-check: $O/rm-xdp $O/unit $O/golden $O/mkpcap
 	$Q$O/unit
 	$QLATER="$(LATER)" $O/golden $O/rm-xdp $O/mkpcap tests/golden tests/captures
 	$Q$(SUB) run-api
+	$Q$(SUB) run-web
 	$Q[ "$$(id -u)" != 0 ] || $(SUB) run-live
 
 # The HTTP API against a client that asks for everything, rightly and wrongly.  WORDS='walk lists' runs some.
@@ -128,6 +142,21 @@ check-live:
 	$Q$(SUB) all run-live
 run-live: $O/rm-xdp $O/live_probe $O/perf/send
 	$Qtests/live/run --out $O $(WORDS)
+
+# The browser UI.  `make web` makes web/dist, which is committed; check-web tests it in Chromium.
+web:
+	$Qtools/deps web
+	$Qcd web && npm ci --no-audit --no-fund --loglevel=error && npx svelte-check --fail-on-warnings --output machine && npx vite build --logLevel warn
+check-web:
+	$Qtools/deps check web
+	$Qcd web && npm ci --no-audit --no-fund --loglevel=error
+	$Q$(SUB) all run-web
+run-web: $O/rm-xdp $O/mkpcap
+	$Qcd web && npx svelte-check --fail-on-warnings --output machine
+	$Qrm -rf $O/web-dist && cd web && npx vite build --logLevel warn --emptyOutDir --outDir ../$O/web-dist
+	$Qdiff -rq $O/web-dist web/dist || { echo "web/dist is not what web/src makes: run \`make web\`"; exit 1; }
+	$Qcd web && npx vitest run --silent
+	$Qnode web/tests/e2e/run.mjs --out $O $(WORDS)
 
 run-unit: $O/unit
 	$Q$<
@@ -199,7 +228,7 @@ bench-api:
 
 clean:
 	rm -rf .out .out-*
-.PHONY: all demo check run-check check-api run-api check-live run-live run-unit grade lint run-lint fuzz run-fuzz bench \
+.PHONY: web check-web run-web all demo check run-check check-api run-api check-live run-live run-unit grade lint run-lint fuzz run-fuzz bench \
 	bench-live bench-api clean
 .DELETE_ON_ERROR:
 .SECONDARY:

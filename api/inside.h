@@ -69,7 +69,7 @@ call_handler patterns_list, patterns_add, patterns_change, patterns_remove;
 call_handler profiles_list, profile_get, profile_hide, profile_activate;
 call_handler rules_list, rules_add, rules_clear, rules_remove;
 call_handler preference_get, preference_put;
-call_handler deltas_get, events_get, timeline_get, top_get, root_get;
+call_handler deltas_get, events_get, timeline_get, top_get, asset_get;
 
 /* stats.c: numbers that are fresh enough, or under way; and a look at what came back. */
 void stats_look(struct api *a, uint64_t now_ms);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/asset.h"
 #include "api/inside.h"
 
 static const struct {
@@ -346,7 +347,10 @@ static const char *plain_type(const struct route *r)
 		return "text/event-stream";
 	if (strcmp(r->path, "/api/openapi.json") == 0)
 		return "application/json";
-	return strcmp(r->path, "/") == 0 ? "text/html" : "application/octet-stream";
+	for (uint32_t i = 0; i < asset_count; i++)
+		if (strcmp(r->path, assets[i].path) == 0)
+			return assets[i].media;
+	return "application/octet-stream";
 }
 
 static void out_route(struct out *o, const struct route *r)

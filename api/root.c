@@ -1,36 +1,64 @@
 /* SPDX-License-Identifier: MIT */
-/* root — the page at `/`, and the login that turns a token into a cookie. */
+/* root — the files of the user interface, and the login that turns a token into a cookie. */
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "api/asset.h"
 #include "api/inside.h"
 
-static const char page[] =
-	"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>rm-xdp</title>"
-	"</head>\n<body><h1>rm-xdp</h1>\n<p>This is the sensor's HTTP API. The contract is at "
-	"<a href=\"/api/openapi.json\">/api/openapi.json</a>; begin with "
-	"<a href=\"/api/streams\">/api/streams</a> and <a href=\"/api/health\">/api/health</a>."
-	"</p></body></html>\n";
-
-void root_get(struct api *a, struct call *c)
+/* Whether a list of codings takes one: by name, or by `*`, and not with a weight of zero. */
+static bool takes(struct span accept, const char *coding)
 {
-	static const char etag[] = "\"root-1\"";
+	size_t n = strlen(coding);
+	bool any = false;
+
+	for (const uint8_t *p = accept.at, *next; p < accept.end; p = next + 1) {
+		const uint8_t *end, *name, *q;
+
+		next = memchr(p, ',', (size_t)(accept.end - p));
+		next = next ? next : accept.end;
+		for (name = p; name < next && *name == ' '; name++)
+			;
+		for (end = name; end < next && *end != ';' && *end != ' '; end++)
+			;
+		q = memchr(end, '=', (size_t)(next - end));
+		for (; q && ++q < next && (*q == '0' || *q == '.' || *q == ' ');)
+			;
+		if ((size_t)(end - name) == n && memcmp(name, coding, n) == 0)
+			return q != next;
+		any |= end - name == 1 && *name == '*' && q != next;
+	}
+	return any;
+}
+
+void asset_get(struct api *a, struct call *c)
+{
+	static const char *const codings[] = {NULL, "gzip", "br"};
+	const struct asset *file = assets;
 	struct span known = c->http.if_none_match;
+	struct http_answer answer = {.status = 200, .cache = "no-cache"};
+	enum asset_coding coding = ASSET_PLAIN;
+	char etag[40];
 
 	(void)a;
-	if (span_len(known) == sizeof(etag) - 1 && memcmp(known.at, etag, span_len(known)) == 0) {
-		http_reply(&c->http,
-			   &(struct http_answer){.status = 304, .etag = etag, .cache = "no-cache"},
-			   "", 0);
+	while (strcmp(file->path, c->route->path) != 0)
+		file++;
+	if (takes(c->http.accept_encoding, "br"))
+		coding = ASSET_BROTLI;
+	else if (takes(c->http.accept_encoding, "gzip"))
+		coding = ASSET_GZIP;
+	snprintf(etag, sizeof(etag), "\"%s%s%s\"", file->etag, coding ? "-" : "",
+		 coding ? codings[coding] : "");
+	answer.etag = etag;
+	if (span_len(known) == strlen(etag) && memcmp(known.at, etag, span_len(known)) == 0) {
+		answer.status = 304;
+		http_reply(&c->http, &answer, "", 0);
 		return;
 	}
-	http_reply(&c->http,
-		   &(struct http_answer){.status = 200,
-					 .type = "text/html; charset=utf-8",
-					 .etag = etag,
-					 .cache = "no-cache"},
-		   page, sizeof(page) - 1);
+	answer.type = file->type;
+	answer.encoding = codings[coding];
+	http_reply(&c->http, &answer, file->coded[coding].at, file->coded[coding].n);
 }
 
 void login_post(struct api *a, struct call *c)

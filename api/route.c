@@ -66,7 +66,7 @@ static const struct param list_params[] = {
 	TEXT("has", 64, "gap, anomaly, conflict, match, note, cut: all of them"),
 	NUMBER("min_bytes", 0, MOST, "0", "Streams of as many bytes"),
 	TEXT("color", 128, "Colours"),
-	TEXT("around", 20, "The page that holds this stream"),
+	TEXT("around", 20, "The page that holds this stream, or rank:N, the one of this rank"),
 };
 
 static const struct param match_params[] = {
@@ -137,7 +137,10 @@ static const struct param top_params[] = {
 #define NO_PARAMS    NULL, 0
 
 static const struct route routes[] = {
-	{"GET", "/", root_get, NO_PARAMS, NULL, NULL, "The user interface", true},
+	{"GET", "/", asset_get, NO_PARAMS, NULL, NULL, "The user interface", true},
+	{"GET", "/app.js", asset_get, NO_PARAMS, NULL, NULL, "Its program", true},
+	{"GET", "/app.css", asset_get, NO_PARAMS, NULL, NULL, "Its looks", true},
+	{"GET", "/favicon.svg", asset_get, NO_PARAMS, NULL, NULL, "Its mark", true},
 	{"POST", "/api/login", login_post, NO_PARAMS, "Login", "LoginBody", "A token for a cookie",
 	 true},
 	{"GET", "/api/health", health_get, NO_PARAMS, "Health", NULL,

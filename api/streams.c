@@ -235,9 +235,13 @@ static bool read_around(struct api *a, struct call *c, struct page_query *q)
 	const char *text = call_value(c, "around")->text;
 	uint64_t id;
 
-	q->around = ROW_NONE;
+	q->around = q->rank = ROW_NONE;
 	if (!text)
 		return true;
+	if (strncmp(text, "rank:", 5) == 0 && stream_id_read(text + 5, &id) && id < ROW_NONE) {
+		q->rank = (uint32_t)id;
+		return true;
+	}
 	if (!stream_id_read(text, &id)) {
 		call_error(c, 400, NULL, "around: \"%.32s\" is no stream id", text);
 		return false;
@@ -268,7 +272,7 @@ static void out_page(struct api *a, struct call *c, const struct page_query *q,
 		out_text_or_null(o, "prev_cursor", p->before ? "0" : NULL);
 	out_u64(o, "total", p->total);
 	out_bool(o, "total_exact", true);
-	if (q->around != ROW_NONE)
+	if (p->found)
 		out_u64(o, "rank", p->rank);
 	out_id(o, "instance", a->instance);
 	out_u64(o, "latest_cursor", a->view.deltas.latest);

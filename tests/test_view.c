@@ -452,7 +452,7 @@ static bool same_before(const struct page_query *q, const struct page *p, uint32
 
 	if (!p->before || !p->n)
 		return true;
-	back.around = ROW_NONE;
+	back.around = back.rank = ROW_NONE;
 	back.has_cursor = p->has_prev;
 	back.cursor = p->prev;
 	view_page(&model.v, &back, &before);
@@ -463,7 +463,7 @@ static bool ask(void)
 {
 	static struct page p;
 	struct wanted w;
-	struct page_query q = {.filter = &filter, .around = ROW_NONE};
+	struct page_query q = {.filter = &filter, .around = ROW_NONE, .rank = ROW_NONE};
 	uint32_t at = 0, pages = 0, start;
 	bool ok = true;
 
@@ -487,9 +487,18 @@ static bool ask(void)
 	q.around = naive[at].row;
 	start = q.limit ? at - at % q.limit : 0;
 	view_page(&model.v, &q, &p);
-	return CHECK(p.found && p.rank == at, "around %u: %d, rank %u, seed %llu", at, p.found,
-		     p.rank, (unsigned long long)model.d.seed) &&
-	       same_page(&p, start, q.limit, "around") && same_before(&q, &p, start);
+	ok = CHECK(p.found && p.rank == at, "around %u: %d, rank %u, seed %llu", at, p.found,
+		   p.rank, (unsigned long long)model.d.seed) &&
+	     same_page(&p, start, q.limit, "around") && same_before(&q, &p, start);
+	q.around = ROW_NONE;
+	q.rank = below(3) ? at : naive_n + below(5);
+	at = q.rank < naive_n ? q.rank : naive_n - 1;
+	start = q.limit ? at - at % q.limit : 0;
+	view_page(&model.v, &q, &p);
+	return ok &&
+	       CHECK(p.found && p.rank == at, "rank %u: %d, %u, seed %llu", at, p.found, p.rank,
+		     (unsigned long long)model.d.seed) &&
+	       same_page(&p, start, q.limit, "rank") && same_before(&q, &p, start);
 }
 
 /* ---- tests ---- */

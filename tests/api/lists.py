@@ -323,6 +323,14 @@ def test_around(t, lab_):
     t.error('around a hidden stream', s.server.call('GET', '/api/streams', {'around': tcp}), 404)
     p = s.server.get('/api/streams', around=tcp, include_hidden='true')
     t.true('around a hidden stream, hidden ones included', tcp in [r['stream_id'] for r in p['rows']])
+    whole = [r['stream_id'] for r in s.server.get('/api/streams', limit=512)['rows']]
+    for rank in (0, 6, len(whole) - 1, len(whole), 10**6):
+        p, at = s.server.get('/api/streams', limit=5, around='rank:%d' % rank), min(rank, len(whole) - 1)
+        t.equal('the page of rank %d' % rank, (p['rank'], [r['stream_id'] for r in p['rows']]), (at, whole[at - at % 5:at - at % 5 + 5]))
+    p = s.server.get('/api/streams', around='rank:3', port=1)
+    t.true('of an empty list', p['rows'] == [] and 'rank' not in p)
+    for bad in ('rank:', 'rank:x', 'rank:-1', 'rank:4294967295', 'rank'):
+        t.error('around=' + bad, s.server.call('GET', '/api/streams', {'around': bad}), 400)
     for form in (tcp.upper(), '0x' + tcp, str(int(tcp, 16))):
         a = s.server.call('GET', '/api/streams', {'around': form, 'include_hidden': 'true'})
         t.true('around=' + form, a.status == 200 and tcp in a.body.decode(), a.body[:150])

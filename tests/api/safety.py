@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """safety - what hostile or broken clients do to it: forged names, wrong tokens, bytes that are no HTTP, too much of all."""
 import contextlib
+import gzip
 import json
 import os
 import pathlib
@@ -360,6 +361,28 @@ def send_much(server, *parts):
         except OSError:
             pass
         return lab.drain(s)
+
+
+def test_pages(t, lab_):
+    """The user interface: its files whole and compressed, by ETag, under the policy, without a token."""
+    server = with_token(lab_)
+    server.token = None
+    for path, kind in (('/', 'text/html'), ('/app.js', 'text/javascript'), ('/app.css', 'text/css'), ('/favicon.svg', 'image/svg+xml')):
+        plain = server.call('GET', path)
+        t.true(path, plain.status == 200 and plain.header('content-type').startswith(kind) and plain.header('content-encoding') is None and
+               plain.header('vary') == 'accept-encoding' and "default-src 'self'" in plain.header('content-security-policy'), plain.headers)
+        etags = {plain.header('etag')}
+        for accept, coding in (('gzip', 'gzip'), ('br', 'br'), ('gzip, deflate, br', 'br'), ('br;q=0, gzip', 'gzip'), ('*', 'br'), ('*;q=0', None),
+                               ('gzip;q=0.5', 'gzip'), ('gzip;q=0.0', None), ('identity', None), ('', None), ('xbr', None), ('br ; q=1', 'br'), (',,', None)):
+            a = server.call('GET', path, headers={'Accept-Encoding': accept})
+            t.equal('%s, Accept-Encoding: %s' % (path, accept), (a.status, a.header('content-encoding')), (200, coding))
+            if coding == 'gzip':
+                t.equal('the same bytes', gzip.decompress(a.body), plain.body)
+            etags.add(a.header('etag'))
+            again = server.call('GET', path, headers={'Accept-Encoding': accept, 'If-None-Match': a.header('etag')})
+            t.equal('by its ETag', (again.status, again.body, again.header('etag')), (304, b'', a.header('etag')))
+        t.equal('an ETag for each coding', len(etags), 3)
+    t.error('what there is none of', server.call('GET', '/app.js.map'), 401)
 
 
 def test_slow(t, lab_):
@@ -745,5 +768,5 @@ def test_end(t, lab_):
 
 
 TESTS = [test_host, test_origin, test_token, test_guessing, test_token_files, test_listen, test_unix, test_tls, test_odd_requests, test_large,
-         test_slow, test_pipelined, test_crowd, test_never_reads, test_leaves, test_at_a_time, test_stream_bytes, test_end]
+         test_pages, test_slow, test_pipelined, test_crowd, test_never_reads, test_leaves, test_at_a_time, test_stream_bytes, test_end]
 SLOW = [test_slow, test_never_reads, test_token]

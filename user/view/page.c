@@ -32,13 +32,19 @@ static int compare_down(const void *a, const void *b)
 	return compare_up(b, a);
 }
 
+/* The row that is looked for, by itself or by its rank. */
+static bool is_it(const struct page_query *q, const struct page *p, uint32_t row, uint32_t rank)
+{
+	return q->around != ROW_NONE ? row == q->around : rank == q->rank || rank + 1 == p->total;
+}
+
 /* Where the page begins in a sorted list, and what stands around it. */
 static void cut(struct page *p, const struct page_query *q, const struct order_at *list, uint32_t n)
 {
 	uint32_t at = 0;
 
-	if (q->around != ROW_NONE) {
-		while (at < n && list[at].row != q->around)
+	if (page_looks_for(q)) {
+		while (at < n && !is_it(q, p, list[at].row, at))
 			at++;
 		p->found = at < n;
 		p->rank = p->found ? at : 0;
@@ -81,7 +87,8 @@ static bool find_rank(struct page *p, const struct page_query *q, const struct o
 	uint32_t i, start = ROW_NONE, previous = ROW_NONE, rank = 0;
 	struct order_walk w;
 
-	p->found = q->around < rows->n && is_set(bits, q->around);
+	p->found = q->around == ROW_NONE ? p->total > 0
+					 : q->around < rows->n && is_set(bits, q->around);
 	if (!p->found)
 		return false;
 	order_begin(&w, o, q->down, NULL);
@@ -90,7 +97,7 @@ static bool find_rank(struct page *p, const struct page_query *q, const struct o
 			continue;
 		if (rank % q->limit == 0)
 			start = previous;
-		if (i == q->around)
+		if (is_it(q, p, i, rank))
 			break;
 		previous = i;
 		rank++;
@@ -130,7 +137,7 @@ static void make_dense(struct page *p, const struct page_query *q, const struct 
 	struct order_walk w;
 	uint32_t i;
 
-	if (q->around != ROW_NONE)
+	if (page_looks_for(q))
 		has = find_rank(p, q, o, rows, bits, &cursor);
 	order_begin(&w, o, q->down, has ? &cursor : NULL);
 	while ((i = order_next(&w)) != ROW_NONE) {

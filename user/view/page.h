@@ -25,7 +25,13 @@ struct page_query {
 	bool has_cursor;
 	struct order_at cursor; /* behind this one */
 	uint32_t around;        /* ROW_NONE, or the page that holds this row */
+	uint32_t rank; /* ROW_NONE, or the page that holds the row of this rank, or the last */
 };
+
+static inline bool page_looks_for(const struct page_query *q)
+{
+	return q->around != ROW_NONE || q->rank != ROW_NONE;
+}
 
 struct page {
 	uint32_t row[PAGE_MAX];
@@ -34,7 +40,7 @@ struct page {
 	bool more, before;
 	struct order_at next, prev; /* cursors; prev: has_prev, else the start */
 	bool has_prev;
-	bool found; /* of around: it passes the filter */
+	bool found; /* of around and rank: it passes the filter */
 	uint32_t rank;
 };
 
