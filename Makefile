@@ -151,6 +151,9 @@ check-web:
 	$Qtools/deps check web
 	$Qcd web && npm ci --no-audit --no-fund --loglevel=error
 	$Q$(SUB) all run-web
+# The README's screenshots, from recorded traffic.
+shots: $O/rm-xdp
+	$Qnode web/tests/e2e/shots.mjs $O web/shots
 run-web: $O/rm-xdp $O/mkpcap
 	$Qcd web && npx svelte-check --fail-on-warnings --output machine
 	$Qrm -rf $O/web-dist && cd web && npx vite build --logLevel warn --emptyOutDir --outDir ../$O/web-dist
@@ -228,7 +231,7 @@ bench-api:
 
 clean:
 	rm -rf .out .out-*
-.PHONY: web check-web run-web all demo check run-check check-api run-api check-live run-live run-unit grade lint run-lint fuzz run-fuzz bench \
+.PHONY: web shots check-web run-web all demo check run-check check-api run-api check-live run-live run-unit grade lint run-lint fuzz run-fuzz bench \
 	bench-live bench-api clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -38,11 +38,15 @@ export const route = {
 	get view(): string {
 		return place.path[0] ?? 'streams';
 	},
+	/** How many places of ours lie behind this one in the history. */
+	get depth(): number {
+		return (history.state as { depth?: number } | null)?.depth ?? 0;
+	},
 	/** A new entry of the history, or the same one. */
 	go(hash: string, replace = false): void {
 		if (hash === location.hash) return;
 		if (replace) history.replaceState(history.state, '', hash);
-		else history.pushState(null, '', hash);
+		else history.pushState({ depth: route.depth + 1 }, '', hash);
 		place = parse(hash);
 	},
 	/** Changes some parameters of the place; `undefined` takes one away. */

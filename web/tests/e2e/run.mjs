@@ -6,12 +6,13 @@ import * as hostile from './hostile.mjs';
 import * as list from './list.mjs';
 import * as live from './live.mjs';
 import * as stream from './stream.mjs';
+import * as tour from './tour.mjs';
 import * as views from './views.mjs';
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--out');
 const out = at >= 0 ? args.splice(at, 2)[1] : '.out';
-const tests = Object.entries({ list, stream, hostile, views, live })
+const tests = Object.entries({ tour, list, stream, hostile, views, live })
 	.flatMap(([name, module]) => Object.entries(module).map(([test, run]) => [`${name}/${test}`, run]))
 	.filter(([name]) => !args.length || args.some((w) => name.includes(w)));
 
