@@ -104,6 +104,7 @@ export async function filters(t, lab) {
 	await page.locator('input[aria-label=Filter]').press('Escape');
 	await page.keyboard.press('j');
 	const sel = await selected(page);
+	await until('the address has it', async () => (await hash(page)).includes(sel));
 	await page.reload();
 	await same('again after a reload', 'service=http&only_matched=true');
 	t.equal('with what was selected', await selected(page), sel);
