@@ -13,13 +13,12 @@ interface Layer {
 	modal: boolean;
 }
 
-const layers = $state.raw<{ list: Layer[] }>({ list: [] });
-let shown = $state.raw<Layer[]>([]);
+let layers: Layer[] = []; // nothing is drawn from it while it changes
 let on = $state(true);
 
 export const keys = {
 	get layers(): Layer[] {
-		return shown;
+		return layers;
 	},
 	get on(): boolean {
 		return on;
@@ -32,11 +31,9 @@ export const keys = {
 /** Binds until the returned function is called: as an $effect's body. */
 export function bind(bindings: Binding[], modal = false): () => void {
 	const layer = { bindings, modal };
-	layers.list = [...layers.list, layer];
-	shown = layers.list;
+	layers = [...layers, layer];
 	return () => {
-		layers.list = layers.list.filter((l) => l !== layer);
-		shown = layers.list;
+		layers = layers.filter((l) => l !== layer);
 	};
 }
 
@@ -60,8 +57,8 @@ export function keyOf(e: Pick<KeyboardEvent, 'key' | 'code' | 'shiftKey'>): stri
 }
 
 function find(key: string): Binding | undefined {
-	for (let i = layers.list.length - 1; i >= 0; i--) {
-		const layer = layers.list[i]!;
+	for (let i = layers.length - 1; i >= 0; i--) {
+		const layer = layers[i]!;
 		const b = layer.bindings.find((x) => x.keys.split(' ').includes(key));
 		if (b) return b;
 		if (layer.modal) return undefined;

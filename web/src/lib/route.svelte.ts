@@ -32,6 +32,8 @@ export function hashOf(path: string, query?: URLSearchParams | Record<string, st
 let place = $state.raw<Place>(parse(location.hash));
 
 export const route = {
+	/** What a view still has to write into its address before another place is gone to. */
+	leaving: null as (() => void) | null,
 	get place(): Place {
 		return place;
 	},
@@ -45,6 +47,10 @@ export const route = {
 	/** A new entry of the history, or the same one. */
 	go(hash: string, replace = false): void {
 		if (hash === location.hash) return;
+		const last = route.leaving;
+		route.leaving = null;
+		if (!replace) last?.();
+		route.leaving = last;
 		if (replace) history.replaceState(history.state, '', hash);
 		else history.pushState({ depth: route.depth + 1 }, '', hash);
 		place = parse(hash);

@@ -21,6 +21,8 @@ export class StreamList {
 	readonly changed = new Map<string, number>();
 	/** still shown, but no longer of the list */
 	readonly left = new Set<string>();
+	/** the stream that was selected last, for who comes back */
+	cursor = '';
 	query = new URLSearchParams();
 	sort = '-last_seen';
 	private next: string | null = null;
