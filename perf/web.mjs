@@ -68,10 +68,13 @@ async function paint() {
 			});
 		}, true);
 	});
-	for (let i = 0; i < 200; i++) await page.keyboard.press('j');
+	for (let i = 0; i < 300; i++) {
+		await page.keyboard.press('j');
+		await sleep(33); // as a key that is held repeats
+	}
 	await sleep(200);
 	const spans = await page.evaluate(() => window.spans);
-	say(`200 × j: press to painted selection median ${at(spans, 0.5).toFixed(1)} ms, 95 % ${at(spans, 0.95).toFixed(1)}, max ${at(spans, 1).toFixed(1)}`);
+	say(`300 × j, 30 a second: press to painted selection median ${at(spans, 0.5).toFixed(1)} ms, 95 % ${at(spans, 0.95).toFixed(1)}, max ${at(spans, 1).toFixed(1)}`);
 	target('key press to paint, 95 of 100', at(spans, 0.95), 50, 'ms');
 	await s.stop();
 }
