@@ -43,5 +43,6 @@ export function fit(width: number, chosen: string[] | null, widths: Record<strin
 		if (!chosen && !list.some((c) => c.id === 'up')) list = COLUMNS.filter((c) => c.id === 'bytes' || list.includes(c));
 	}
 	const rest = width - sum();
-	return list.map((column, i) => ({ column, width: of(column) + (i === list.length - 1 && rest > 0 ? rest : 0) }));
+	const share = rest < 0 ? width / sum() : 1; // none can leave any more: all of them give way
+	return list.map((column, i) => ({ column, width: Math.floor(of(column) * share) + (i === list.length - 1 && rest > 0 ? rest : 0) }));
 }

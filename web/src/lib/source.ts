@@ -159,9 +159,9 @@ export class Source {
 	}
 
 	conflicts(from: number, to: number): Conflict[] {
-		const out = new Map<number, Conflict>();
+		const out = new Map<string, Conflict>();
 		for (let i = Math.floor(from / WINDOW); i * WINDOW < to; i++)
-			for (const c of this.windows.get(i)?.conflicts ?? []) if (c.end > from && c.start < to) out.set(c.start, c);
+			for (const c of this.windows.get(i)?.conflicts ?? []) if (c.end > from && c.start < to) out.set(`${c.start} ${c.end} ${c.other_packet} ${c.other_base64}`, c);
 		return [...out.values()];
 	}
 

@@ -16,6 +16,8 @@ async function sensor(lab) {
 			.data(1, ok('text/html', Buffer.from(`<html>${EVIL}</html>`)))
 			.data(0, 'GET /i.png HTTP/1.1\r\nHost: x\r\n\r\n')
 			.data(1, ok('image/png', png))
+			.data(0, 'GET /dot.png HTTP/1.1\r\nHost: x\r\n\r\n')
+			.data(1, ok('image/png', Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAIAAAA2iEnWAAAAEElEQVR4nGP4z8AARAwoFABE0AX7pM/egAAAAABJRU5ErkJggg==', 'base64')))
 			.data(0, 'GET /i.svg HTTP/1.1\r\nHost: x\r\n\r\n')
 			.data(1, ok('image/svg+xml', Buffer.from(svg)))
 			.data(0, 'GET /j HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -89,6 +91,9 @@ export async function bodies(t, lab) {
 	const png = await card('/i.png');
 	await until('a picture of 30,000×30,000 is refused', async () => (await png.innerText()).includes('is not drawn'));
 	t.true('refused, in words', true);
+	const dot = await card('/dot.png');
+	await until('a small one is drawn', async () => (await dot.locator('canvas').evaluate((c) => `${c.width}×${c.height}`)) === '2×3' || (await dot.innerText()).includes('damaged'));
+	t.true('on a canvas', !(await dot.innerText()).includes('damaged'));
 	const svg = await card('/i.svg');
 	await until('SVG stays text', async () => (await svg.innerText()).includes('<svg'));
 	t.equal('and draws nothing', await svg.locator('svg, canvas').count(), 0);

@@ -23,7 +23,8 @@ export async function until(what, test, ms = 10_000) {
 export class Sensor {
 	constructor(lab, args, port = 0) {
 		this.said = '';
-		this.child = spawn(join(lab.out, 'rm-xdp'), [...args, '--api-listen', `127.0.0.1:${port}`, '--no-progress', ...(args.includes('--state') ? [] : ['--state', 'none'])], {
+		const [command, ...before] = [...(lab.inside ?? []), join(lab.out, 'rm-xdp')];
+		this.child = spawn(command, [...before, ...args, '--api-listen', `127.0.0.1:${port}`, '--no-progress', ...(args.includes('--state') ? [] : ['--state', 'none'])], {
 			stdio: ['ignore', 'ignore', 'pipe'],
 		});
 		this.child.stderr.on('data', (d) => (this.said += d));
@@ -35,6 +36,7 @@ export class Sensor {
 			return this.said.match(/API at (http:\S+)/);
 		});
 		this.url = at[1].replace(/#.*/, '');
+		this.link = at[1];
 		if (finished) await until('the replay ends', async () => (await this.get('/api/health')).run_status === 'completed', 60_000);
 		return this;
 	}
@@ -65,9 +67,9 @@ export class Lab {
 		this.sensors.push(s);
 		return s.ready(finished);
 	}
-	async open() {
+	async open(executablePath = '/usr/bin/chromium') {
 		this.browser = await chromium.launch({
-			executablePath: '/usr/bin/chromium',
+			executablePath,
 			args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
 		});
 	}

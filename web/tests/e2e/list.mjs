@@ -83,6 +83,28 @@ export async function keys(t, lab) {
 	await sleep(400); // the preference is saved
 }
 
+export async function a_held_key(t, lab) {
+	const s = await sensor(lab);
+	const page = await lab.page(t, s.url);
+	await page.waitForSelector('.row[data-id]');
+	await page.keyboard.press('j');
+	await page.keyboard.press('i');
+	await page.waitForSelector('.preview .turn');
+	await sleep(300);
+	let done = 0;
+	page.on('requestfinished', (r) => (done += /\/streams\/0x/.test(r.url())));
+	for (let i = 0; i < 25; i++) {
+		await page.keyboard.press('j');
+		await sleep(25);
+	}
+	const held = done;
+	t.true('what is passed over is not fetched', held <= 3, held);
+	const id = await selected(page);
+	await until('where it rests is shown', async () => (await page.locator('.preview code').innerText()) === id);
+	await page.keyboard.press('Escape');
+	t.equal('Escape closes the preview', await page.locator('.preview').count(), 0);
+}
+
 export async function filters(t, lab) {
 	const s = await sensor(lab);
 	const page = await lab.page(t, s.url);

@@ -1,7 +1,7 @@
 // Packets that come while somebody looks; a sensor that goes and comes back.
-import { execFileSync } from 'node:child_process';
-import { openSync, writeSync, closeSync } from 'node:fs';
-import { capture, sleep, until } from './lab.mjs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { capture, Lab, sleep, until } from './lab.mjs';
 import { header, Talk, udp } from './pcap.mjs';
 
 const selected = (page) => page.locator('.row[aria-selected=true]').getAttribute('data-id');
@@ -133,4 +133,63 @@ export async function a_token(t, lab) {
 	const other = await lab.page(t, `${s.url}#token=a-token-of-sixteen-and-more`);
 	await other.waitForSelector('.row[data-id]');
 	t.true('by the link that the sensor prints', !(await other.evaluate(() => location.href)).includes('token='));
+}
+
+/** A live run on a veth pair: sensor and browser in one network of their own, who talks in another. */
+export async function a_wire(t, lab) {
+	if (process.getuid() !== 0) {
+		console.log('        (needs root: left out)');
+		return;
+	}
+	const [here, there] = [`rm-web-a-${process.pid}`, `rm-web-b-${process.pid}`];
+	const ip = (...args) => execFileSync('ip', args);
+	const talkers = [];
+	const wire = new Lab(lab.out);
+	wire.inside = ['ip', 'netns', 'exec', here];
+	try {
+		for (const ns of [here, there]) ip('netns', 'add', ns);
+		ip('link', 'add', 'rmw0', 'netns', here, 'type', 'veth', 'peer', 'name', 'rmw1', 'netns', there);
+		for (const [ns, dev, addr] of [[here, 'rmw0', '10.77.0.1/24'], [there, 'rmw1', '10.77.0.2/24']]) {
+			ip('-n', ns, 'addr', 'add', addr, 'dev', dev);
+			ip('-n', ns, 'link', 'set', dev, 'up');
+			ip('-n', ns, 'link', 'set', 'lo', 'up');
+		}
+		const browser = wire.path('browser');
+		writeFileSync(browser, `#!/bin/sh\nexec ip netns exec ${here} /usr/bin/chromium "$@"\n`);
+		chmodSync(browser, 0o755);
+		await wire.open(browser);
+		const s = await wire.serve(['--iface', 'rmw0', '--pattern', 'needle', '--max-seconds', '60'], { finished: false });
+		const page = await wire.page(t, s.link);
+		await page.waitForSelector('.filterbar');
+		t.true('the link let us in, and is gone from the address', !(await page.evaluate(() => location.href)).includes('token'));
+		const serve = "require('net').createServer((c) => c.on('data', (d) => c.write('answer to ' + d))).listen(7777)";
+		const ask = "const c = require('net').connect(7777, '10.77.0.2', () => { let n = 0; c.write('a needle 0\\n'); c.on('data', () => { if (++n < 60) setTimeout(() => c.write('word ' + n + '\\n'), 200); else c.end(); }); })";
+		talkers.push(spawn('ip', ['netns', 'exec', there, process.execPath, '-e', serve], { stdio: 'ignore' }));
+		await sleep(500);
+		talkers.push(spawn('ip', ['netns', 'exec', here, process.execPath, '-e', ask], { stdio: 'ignore' }));
+		const row = page.locator('.row', { hasText: '10.77.0.2:7777' });
+		await row.first().waitFor({ timeout: 10_000 });
+		t.true('a connection comes as it is made', true);
+		await until('its match, too', async () => (await row.first().innerText()).includes('needle'), 10_000);
+		await row.first().dblclick();
+		await page.waitForSelector('.turn');
+		const tall = () => page.locator('.conversation .spacer').evaluate((e) => e.clientHeight);
+		const some = await tall();
+		await until('the conversation goes on while it is looked at', async () => (await tall()) > some, 10_000);
+		t.true('live conversation', true);
+		t.true('the run is on', (await page.locator('.run').innerText()).includes('running'));
+		await page.goto(`${s.url}#/diag/queues`);
+		await page.getByText('rmw0').first().waitFor({ timeout: 10_000 });
+		t.true('its queues', true);
+		await page.context().close();
+	} finally {
+		for (const x of talkers) x.kill();
+		await wire.close();
+		for (const ns of [here, there])
+			try {
+				ip('netns', 'del', ns);
+			} catch {
+				/* it was never made */
+			}
+	}
 }

@@ -1,4 +1,5 @@
 // One stream: conversation, text, hex, matches, gaps, messages, copying.
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { capture, sleep, until } from './lab.mjs';
 import { Talk, write } from './pcap.mjs';
@@ -101,8 +102,35 @@ export async function gaps(t, lab) {
 	await page.keyboard.press('3');
 	await page.waitForSelector('.bytes.hex .gap');
 	t.true('in hex, too', (await page.locator('.bytes.hex .gap').first().innerText()).includes('2,800'));
-	const s = await lab.serve([capture('upload'), capture('http'), '--max-stream-content-bytes', '65536', '--max-stream-content-bytes-per-stream', '4096', '--watch', lab.dir], { finished: false }).catch(() => null);
-	if (s) await s.stop();
+}
+
+export async function evicted(t, lab) {
+	const file = write(lab.path('evicted.pcap'), new Talk({ cport: 41010, sport: 4000 }).data(0, 'q\n').data(1, 'e'.repeat(300_000)).end());
+	execFileSync('gzip', ['-f', file]); // content of what is compressed is kept in memory
+	const s = await lab.serve([`${file}.gz`, '--max-stream-content-bytes-per-stream', '65536']);
+	const id = (await s.get('/api/streams?limit=1')).rows[0].stream_id;
+	const want = (await s.get(`/api/streams/0x${id}/content?direction=b_to_a`)).evicted;
+	t.true('some was let go', want.length > 0, want);
+	const page = await lab.page(t, `${s.url}#/s/${id}/text?dir=b_to_a`);
+	await page.waitForSelector('.bytes .line.evicted');
+	const text = await page.locator('.bytes .line.evicted').first().innerText();
+	t.true('it says so', text.includes('evicted') && text.includes('memory limit'), text);
+	t.equal('and is no gap', await page.locator('.bytes .gap').count(), 0);
+	await page.keyboard.press('1');
+	await page.waitForSelector('.turn .hole.evicted');
+	t.true('in the conversation, too', true);
+}
+
+export async function conflicts(t, lab) {
+	const talk = new Talk({ cport: 41020, sport: 4000 }).data(0, 'the first version');
+	talk.next[0] -= 7;
+	talk.data(0, 'SECOND!').data(0, ' and on').end();
+	const s = await lab.serve([write(lab.path('conflict.pcap'), talk)]);
+	const id = (await s.get('/api/streams?limit=1')).rows[0].stream_id;
+	const page = await lab.page(t, `${s.url}#/s/${id}/text?dir=a_to_b`);
+	await page.waitForSelector('.conflicts');
+	t.true('the bytes that were kept', (await page.locator('mark.conflict').allInnerTexts()).join('') === 'version');
+	t.true('and what another packet said', (await page.locator('.conflicts').innerText()).includes('SECOND!'), await page.locator('.conflicts').innerText());
 }
 
 export async function long_lines(t, lab) {

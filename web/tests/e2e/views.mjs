@@ -125,6 +125,20 @@ export async function messages(t, lab) {
 	t.true('its messages', (await page.locator('.card').count()) > 0);
 }
 
+export async function narrow(t, lab) {
+	const s = await sensor(lab);
+	const id = (await s.get('/api/streams?limit=1&sort=-match_count')).rows[0].stream_id;
+	for (const width of [640, 900]) { // 640: twice as large on 1280
+		const page = await lab.page(t, s.url, { width, height: Math.round(width / 1.6) });
+		for (const view of ['streams', 'overview', 'matches', 'patterns', 'profiles', 'rules', 'diag/queues', `s/${id}/conv`, `s/${id}/hex`, `s/${id}/http`]) {
+			await page.goto(`${s.url}#/${view}`);
+			await sleep(250);
+			t.true(`${view} at ${width} px: no page scroll`, await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+			t.true(`${view} at ${width} px: the views can be reached`, await page.getByRole('link', { name: 'Diagnostics' }).isVisible());
+		}
+	}
+}
+
 export async function accessible(t, lab) {
 	const s = await sensor(lab);
 	const axe = readFileSync(join(ROOT, 'web/node_modules/axe-core/axe.min.js'), 'utf8');
