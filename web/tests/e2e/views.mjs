@@ -33,8 +33,9 @@ export async function overview(t, lab) {
 	await page.locator('.plot .u-over').first().dblclick();
 	await until('a double click takes it away', async () => !/since/.test(await hash(page)));
 	const top = (await s.get('/api/stats/top?by=service&limit=12')).rows;
-	const names = await page.locator('section').first().locator('tbody a').allInnerTexts();
-	t.equal('services', names, top.map((r) => r.name));
+	const names = () => page.locator('section').first().locator('tbody a').allInnerTexts();
+	await until('services', async () => (await names()).join() === top.map((r) => r.name).join());
+	t.true('services', true);
 	await page.getByRole('button', { name: 'as a table' }).click();
 	t.true('a table for readers', (await page.locator('.page table').first().innerText()).includes('Packets'));
 }
