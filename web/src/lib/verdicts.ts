@@ -11,6 +11,7 @@ export interface Verdict {
 export function verdicts(h: Health, q: Queues): Verdict[] {
 	const out: Verdict[] = [];
 	if (!h.balance.ok) out.push({ kind: 'error', text: 'The books do not balance: packets went in that are counted nowhere. This is a fault of ours; please report it.' });
+	if (h.run_status === 'failed') out.push({ kind: 'warn', text: 'Some of the input could not be read to its end, or is no capture: the sensor said which, where it was started.' });
 	for (const x of q.queues) {
 		const lost = Object.entries(x.drops).filter(([, n]) => n > 0);
 		const w = q.workers.find((y) => y.id === x.worker);

@@ -37,7 +37,7 @@ export class Sensor {
 		});
 		this.url = at[1].replace(/#.*/, '');
 		this.link = at[1];
-		if (finished) await until('the replay ends', async () => (await this.get('/api/health')).run_status === 'completed', 60_000);
+		if (finished) await until('the replay ends', async () => (await this.get('/api/health')).run_status !== 'running', 60_000);
 		return this;
 	}
 	async call(method, path, body) {

@@ -86,6 +86,7 @@ test('a sentence for what is wrong', () => {
 	const queues = { queues: [{ interface: 'eth0', queue: 2, worker: 1, drops: { ring_full: 7 }, fill: [] }], workers: [{ id: 1, busy_milli: 980 }], findings: [] } as never;
 	expect(verdicts(health, queues)[0]).toEqual({ kind: 'error', text: 'Queue 2 of eth0 dropped 7 packets (ring_full): worker 1 is at 98 %. Try more --workers or a capture filter.' });
 	expect(verdicts(health, { queues: [], workers: [], findings: [] } as never)[0]!.kind).toBe('ok');
+	expect(verdicts({ ...(health as object), run_status: 'failed' } as never, { queues: [], workers: [], findings: [] } as never)[0]!.kind).toBe('warn');
 	const uneven = verdicts(health, { queues: [], workers: [], findings: ['worker 1 has 1.9 times its share of the packets'] } as never);
 	expect(uneven.map((v) => v.kind)).toEqual(['ok', 'note']);
 });
