@@ -20,8 +20,8 @@ export async function five_minutes(t, lab) {
 				const files = args.filter((a) => a.endsWith('.pcap')).map((a) => join(ROOT, a));
 				sensor = await lab.serve([...files, ...args.slice(files.length, args.indexOf('--api-listen'))]);
 				page = await lab.page(t, sensor.url);
-			} else if (code === 'H' || code === 'Escape') {
-				t.true(`step ${number}: ${code} is a key there`, true);
+			} else if (code === 'H') {
+				continue; // the step says what it would do
 			} else if (code) {
 				await page.keyboard.press(code);
 				await sleep(150);
